@@ -1,0 +1,327 @@
+package karpenter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
+	"github.com/binwright/binwright/packing/requirements"
+)
+
+// ConsolidationPolicy of a node pool, spec.disruption.consolidationPolicy.
+const (
+	WhenEmpty                = "WhenEmpty"
+	WhenEmptyOrUnderutilized = "WhenEmptyOrUnderutilized"
+	Balanced                 = "Balanced"
+)
+
+// Candidate is a node as the filters of consolidation see it.
+type Candidate struct {
+	Node *packing.Node
+	Pool *packing.NodePool // nil if the node belongs to no pool that exists
+	// InstanceType is the node's, nil if its pool does not list it.
+	InstanceType *instancetypes.InstanceType
+	// Price is that of the node's offering in US dollars an hour, 0 if unknown.
+	Price float64
+	// DisruptionCost is 1 plus the positive eviction costs of the pods to be moved.
+	DisruptionCost float64
+	// LifetimeCost is the sum of the eviction costs of all pods times the share of
+	// the node's lifetime that is left; drift orders by it.
+	LifetimeCost float64
+	// StateCost is what the node adds to the disruption cost of its pool when it is blocked.
+	StateCost float64
+	// Blocked says why the node cannot be disrupted at all, "" if it can.
+	Blocked string
+	// Excluded says why consolidation leaves out a node that is not blocked, "" if
+	// it takes part. Empty nodes are left to emptiness.
+	Excluded string
+	// Empty is set for nodes that emptiness may remove.
+	Empty bool
+
+	position int           // of the node in the snapshot
+	pods     []*corev1.Pod // the pods to be moved
+	moving   []*corev1.Pod // those of them that would leave now
+	labels   requirements.Set
+}
+
+// SavingsRatio is the price over the disruption cost; consolidation takes the highest first.
+func (c *Candidate) SavingsRatio() float64 {
+	if c.DisruptionCost == 0 {
+		return 0
+	}
+	return c.Price / c.DisruptionCost
+}
+
+func (c *Candidate) capacityType() string { return c.Node.Labels[requirements.LabelCapacityType] }
+
+// cluster is a snapshot as consolidation reads it.
+type cluster struct {
+	packer *Packer
+	snap   *packing.Snapshot
+	now    time.Time
+	limits disruption.Limits
+	pools  map[string]*packing.NodePool
+	// candidates are all nodes in the order of their names; Karpenter's own order
+	// before sorting is that of a Go map.
+	candidates []*Candidate
+	deleting   []*corev1.Pod // pods to be moved off nodes that are already going
+	leaving    map[*packing.Node]bool
+	// leavingPods are those of deleting.
+	leavingPods map[*corev1.Pod]bool
+	// uninitialized is set if a node of a pool is not ready to be relied on.
+	uninitialized bool
+
+	sim    *simulator
+	gone   []bool        // scratch of simulate, by position in the snapshot
+	moving []*corev1.Pod // scratch of simulate
+}
+
+func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
+	limits, err := disruption.NewLimits(s.PodDisruptionBudgets)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{
+		packer: p, snap: s, now: s.Now, limits: limits,
+		pools:   make(map[string]*packing.NodePool, len(p.nodePools)),
+		leaving: map[*packing.Node]bool{}, leavingPods: map[*corev1.Pod]bool{},
+	}
+	for _, pool := range p.nodePools {
+		if err := disruption.CheckBudgets(pool); err != nil {
+			return nil, err
+		}
+		c.pools[pool.Name] = pool
+	}
+	var movable []*corev1.Pod
+	for i, n := range s.Nodes {
+		cand := c.candidate(n)
+		cand.position = i
+		c.candidates = append(c.candidates, cand)
+		c.uninitialized = c.uninitialized || managed(n) && !initialized(n)
+		if n.BeingDeleted() {
+			c.leaving[n] = true
+			for _, pod := range n.Pods {
+				if c.limits.CurrentlyReschedulable(pod, c.now) {
+					c.deleting = append(c.deleting, pod)
+					c.leavingPods[pod] = true
+				}
+			}
+			continue
+		}
+		for _, pod := range cand.pods {
+			if c.limits.CurrentlyReschedulable(pod, c.now) {
+				cand.moving = append(cand.moving, pod)
+			}
+		}
+		movable = append(movable, cand.moving...)
+	}
+	slices.SortStableFunc(c.candidates, func(a, b *Candidate) int { return strings.Compare(a.Node.Name, b.Node.Name) })
+	c.gone = make([]bool, len(s.Nodes))
+	if c.sim, err = p.newSimulator(s, movable, c.deleting); err != nil {
+		return nil, err
+	}
+	for n := range c.leaving {
+		c.gone[slices.Index(s.Nodes, n)] = true
+	}
+	return c, nil
+}
+
+// claimState returns the state of a node's claim, with the default where the snapshot has none.
+func claimState(n *packing.Node) packing.NodeClaim {
+	if n.Claim != nil {
+		return *n.Claim
+	}
+	return packing.NodeClaim{Consolidatable: initialized(n)}
+}
+
+func managed(n *packing.Node) bool { return n.NodePool() != "" }
+
+func initialized(n *packing.Node) bool {
+	return n.Labels[requirements.LabelInitialized] == "true" && (n.Claim == nil || !n.Claim.Unregistered)
+}
+
+// candidate models NewCandidate and the filters ShouldDisrupt of consolidation
+// and emptiness (pkg/controllers/disruption/types.go, consolidation.go, emptiness.go).
+func (c *cluster) candidate(n *packing.Node) *Candidate {
+	cand := &Candidate{Node: n, Pool: c.pools[n.NodePool()], StateCost: stateCost(n)}
+	if cand.Blocked = c.blocked(n, cand.Pool); cand.Blocked != "" {
+		return cand
+	}
+	cand.InstanceType, _ = c.packer.catalogOf(cand.Pool.Name).Lookup(n.Labels[corev1.LabelInstanceTypeStable])
+	cand.Price = nodePrice(n, cand.InstanceType)
+	cand.labels = requirements.FromLabels(n.Labels)
+	for _, pod := range n.Pods {
+		if disruption.Reschedulable(pod) {
+			cand.pods = append(cand.pods, pod)
+		}
+	}
+	cand.DisruptionCost = disruption.NodeCost(cand.pods)
+	expire := cand.Pool.Spec.Template.Spec.ExpireAfter
+	if e := claimState(n).ExpireAfter; e != nil {
+		expire = *e
+	}
+	never := expire.Never || expire.Duration == 0
+	cand.LifetimeCost = disruption.ReschedulingCost(n.Pods) *
+		disruption.LifetimeRemaining(n.CreationTimestamp.Time, c.now, expire.Duration, never)
+	cand.Excluded, cand.Empty = excluded(cand)
+	return cand
+}
+
+// stateCost counts the pods that have not ended and belong to no DaemonSet
+// (pkg/controllers/state/statenode.go, DisruptionCost).
+func stateCost(n *packing.Node) float64 {
+	var counted []*corev1.Pod
+	for _, pod := range n.Pods {
+		if !disruption.Terminal(pod) && !disruption.OwnedByDaemonSet(pod) {
+			counted = append(counted, pod)
+		}
+	}
+	return disruption.NodeCost(counted)
+}
+
+// blocked says why no candidate can be made of a node, in Karpenter's order of checks.
+func (c *cluster) blocked(n *packing.Node, pool *packing.NodePool) string {
+	state := claimState(n)
+	switch {
+	case !managed(n):
+		return "node isn't managed by Karpenter"
+	case state.Unregistered:
+		return "node claim has no node yet"
+	case !initialized(n):
+		return "node isn't initialized"
+	case n.BeingDeleted():
+		return "node is being deleted"
+	case state.Nominated:
+		return "node is nominated for a pending pod"
+	case n.Annotations[disruption.AnnotationDoNotDisrupt] == "true":
+		return "node has the annotation " + disruption.AnnotationDoNotDisrupt
+	case pool == nil || len(c.packer.catalogOf(pool.Name).Types()) == 0:
+		return fmt.Sprintf("node pool %q not found", n.NodePool())
+	}
+	for _, pod := range n.Pods {
+		if !disruption.Disruptable(pod, c.now) {
+			return fmt.Sprintf("pod %s/%s has the annotation %s", pod.Namespace, pod.Name, disruption.AnnotationDoNotDisrupt)
+		}
+	}
+	if budgets := c.limits.Blocking(n.Pods, c.now); budgets != "" {
+		return "pod disruption budget prevents evictions: " + budgets
+	}
+	return ""
+}
+
+// excluded says why consolidation passes over a node, and whether emptiness takes it.
+func excluded(c *Candidate) (reason string, empty bool) {
+	d := &c.Pool.Spec.Disruption
+	consolidatable := claimState(c.Node).Consolidatable
+	isEmpty := c.DisruptionCost <= disruption.NodeBaseCost
+	disabled := d.ConsolidateAfter.Never
+	empty = c.Pool.Spec.Replicas == nil && !disabled && isEmpty && consolidatable
+	label := func(key string) bool { _, ok := c.Node.Labels[key]; return ok }
+	switch {
+	case c.Pool.Spec.Replicas != nil:
+		reason = "node pool is static"
+	case c.InstanceType == nil:
+		reason = fmt.Sprintf("instance type %q not found", c.Node.Labels[corev1.LabelInstanceTypeStable])
+	case !label(requirements.LabelCapacityType):
+		reason = "node has no label " + requirements.LabelCapacityType
+	case !label(corev1.LabelTopologyZone):
+		reason = "node has no label " + corev1.LabelTopologyZone
+	case disabled:
+		reason = fmt.Sprintf("node pool %q has consolidation disabled", c.Pool.Name)
+	case isEmpty:
+		reason = "node is empty, which is for emptiness to remove"
+	case d.ConsolidationPolicy == WhenEmpty:
+		reason = fmt.Sprintf("node pool %q consolidates only empty nodes", c.Pool.Name)
+	case !consolidatable:
+		reason = "consolidateAfter has not passed yet"
+	}
+	return reason, empty
+}
+
+// nodePrice is the price of the first offering of the node's zone and capacity
+// type, available or not; 0 if there is none (resolveNodePrice).
+func nodePrice(n *packing.Node, t *instancetypes.InstanceType) float64 {
+	if t == nil {
+		return 0
+	}
+	for i := range t.Offerings {
+		o := &t.Offerings[i]
+		if o.Zone() == n.Labels[corev1.LabelTopologyZone] && o.CapacityType() == n.Labels[requirements.LabelCapacityType] {
+			return o.Price
+		}
+	}
+	return 0
+}
+
+// consolidatable returns the candidates of consolidation, the highest savings
+// ratio first, equals by name. Karpenter leaves the order of equals to chance.
+func (c *cluster) consolidatable() []*Candidate {
+	var out []*Candidate
+	for _, cand := range c.candidates {
+		if cand.Blocked == "" && cand.Excluded == "" {
+			out = append(out, cand)
+		}
+	}
+	slices.SortStableFunc(out, byRatio)
+	return out
+}
+
+// allowed returns how many nodes of each pool may still be disrupted for a
+// reason: what the budgets allow less nodes that are not ready or already going
+// (BuildDisruptionBudgetMapping).
+func (c *cluster) allowed(reason string) map[string]int {
+	nodes, disrupting := map[string]int{}, map[string]int{}
+	for _, cand := range c.candidates {
+		n := cand.Node
+		if !managed(n) || !initialized(n) {
+			continue
+		}
+		nodes[n.NodePool()]++
+		if !ready(n) || c.leaving[n] {
+			disrupting[n.NodePool()]++
+		}
+	}
+	allowed := make(map[string]int, len(c.pools))
+	for name, pool := range c.pools {
+		allowed[name] = max(0, disruption.Allowed(pool, nodes[name], reason, c.now)-disrupting[name])
+	}
+	return allowed
+}
+
+func ready(n *packing.Node) bool {
+	for _, cond := range n.Status.Conditions {
+		if cond.Type == corev1.NodeReady {
+			return cond.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// settling reports whether a node's consolidateAfter has not passed since a pod
+// last came or went: in a simulated consolidation it takes no running pods
+// (pkg/utils/disruption/disruption.go, IsUnderConsolidateAfter).
+func (p *Packer) settling(n *packing.Node, now time.Time) bool {
+	at := slices.IndexFunc(p.nodePools, func(pool *packing.NodePool) bool { return pool.Name == n.NodePool() })
+	if at < 0 || !initialized(n) {
+		return false
+	}
+	after := p.nodePools[at].Spec.Disruption.ConsolidateAfter
+	if after.Never || after.Duration == 0 || now.IsZero() {
+		return false
+	}
+	state := claimState(n)
+	since := n.CreationTimestamp.Time
+	if !state.Initialized.IsZero() {
+		since = state.Initialized
+	}
+	if !state.LastPodEvent.IsZero() {
+		since = state.LastPodEvent
+	}
+	return now.Sub(since) < after.Duration
+}
