@@ -1,0 +1,361 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/instancetypes/aws"
+	"github.com/binwright/binwright/packing/requirements"
+	"github.com/binwright/binwright/pricing"
+)
+
+// DefaultRegion is the AWS region of a scenario that names none and whose nodes
+// tell of none.
+const DefaultRegion = "us-east-1"
+
+// Providers of a catalog, by their names in a manifest.
+const (
+	providerAWS  = "aws"
+	providerFile = "file"
+)
+
+// catalog returns the scenario's catalog at the prices of its price book. Every
+// mistake in what the manifest says of them is noted; then the catalog is nil.
+func (l *loader) loadCatalog(c *cluster, m located[*Manifest]) *instancetypes.Catalog {
+	var errs fieldErrors
+	spec := m.value.Spec.Catalog
+	catalog := l.settings.catalog
+	if catalog == nil {
+		catalog = l.baseCatalog(c, m, spec, &errs)
+	}
+	if catalog != nil && len(spec.Requirements) > 0 {
+		catalog = filterCatalog(catalog, spec, &errs)
+	}
+	if catalog != nil {
+		catalog = l.applyPriceBook(catalog, m, &errs)
+	}
+	for _, e := range errs {
+		l.problemAt(m.at, e)
+	}
+	return catalog
+}
+
+// baseCatalog loads what provider, region, file and include say.
+func (l *loader) baseCatalog(c *cluster, m located[*Manifest], spec CatalogSpec, errs *fieldErrors) *instancetypes.Catalog {
+	provider := spec.Provider
+	if provider == "" {
+		provider = providerAWS
+		if spec.File != "" {
+			provider = providerFile
+		}
+	}
+	switch provider {
+	case providerAWS:
+		if spec.File != "" {
+			errs.add("spec.catalog.file", "is for provider file, not %s", provider)
+		}
+		region := spec.Region
+		if l.region != "" {
+			region = l.region
+		}
+		if region == "" {
+			region = regionOfNodes(c)
+		}
+		if region == "" {
+			region = DefaultRegion
+			l.warn("", "the input names no region: the catalog is that of AWS "+region)
+		}
+		return loadAWS(region, spec.Include, errs)
+	case providerFile:
+		if spec.Region != "" || len(spec.Include) > 0 {
+			errs.add("spec.catalog", "region and include are for provider aws, not %s", provider)
+		}
+		return loadCatalogFile(relative(m.at.dir, spec.File), errs)
+	default:
+		errs.oneOf("spec.catalog.provider", provider, providerAWS, providerFile)
+		return nil
+	}
+}
+
+func loadAWS(region string, include []string, errs *fieldErrors) *instancetypes.Catalog {
+	var opts []aws.Option
+	for i, name := range include {
+		switch name {
+		case "derived":
+			opts = append(opts, aws.WithDerived())
+		case "estimated":
+			opts = append(opts, aws.WithEstimated())
+		default:
+			errs.oneOf(fmt.Sprintf("spec.catalog.include[%d]", i), name, "derived", "estimated")
+		}
+	}
+	catalog, err := aws.Load(region, opts...)
+	if err != nil {
+		errs.add("spec.catalog.region", "%v", err)
+		return nil
+	}
+	return catalog
+}
+
+func loadCatalogFile(path string, errs *fieldErrors) *instancetypes.Catalog {
+	if path == "" {
+		errs.add("spec.catalog.file", "is missing")
+		return nil
+	}
+	f, err := openRegular(path)
+	if err != nil {
+		errs.add("spec.catalog.file", "%v", err)
+		return nil
+	}
+	defer f.Close()
+	catalog, err := instancetypes.ReadKWOK(f)
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			errs.add("spec.catalog.file", "%s: %s", path, line)
+		}
+		return nil
+	}
+	return catalog
+}
+
+// maxSideFileBytes bounds the files that a manifest names.
+const maxSideFileBytes = 64 << 20
+
+// openRegular opens a file that a manifest names: no device or pipe, which might
+// never end, and of bounded size.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: is no regular file", path)
+	case info.Size() > maxSideFileBytes:
+		return nil, fmt.Errorf("%s: %d bytes, more than the limit of %d", path, info.Size(), maxSideFileBytes)
+	}
+	return os.Open(path)
+}
+
+// relative resolves a path that a manifest names from the manifest's directory.
+func relative(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// regionOfNodes returns the region that all nodes with a region label share, ""
+// if there is none or if they differ.
+func regionOfNodes(c *cluster) string {
+	region := ""
+	for _, n := range c.nodes {
+		r := n.value.Labels[corev1.LabelTopologyRegion]
+		if r == "" {
+			r = n.value.Labels[corev1.LabelFailureDomainBetaRegion]
+		}
+		if r == "" || !slices.Contains(aws.Regions(), r) {
+			continue
+		}
+		if region != "" && region != r {
+			return ""
+		}
+		region = r
+	}
+	return region
+}
+
+// filterCatalog keeps the types that can meet the requirements of the manifest,
+// each with those of its offerings that can.
+func filterCatalog(catalog *instancetypes.Catalog, spec CatalogSpec, errs *fieldErrors) *instancetypes.Catalog {
+	reqs := make([]requirements.Requirement, 0, len(spec.Requirements))
+	for i, e := range spec.Requirements {
+		field := fmt.Sprintf("spec.catalog.requirements[%d]", i)
+		r, err := requirements.New(e.Key, e.Operator, e.Values...)
+		if err != nil {
+			errs.add(field, "%v", err)
+			return catalog
+		}
+		if e.MinValues != nil {
+			errs.add(field+".minValues", "has no meaning for a catalog")
+		}
+		reqs = append(reqs, r)
+	}
+	set := requirements.NewSet(reqs...)
+	kept := catalog.Compatible(set)
+	types := make([]*instancetypes.InstanceType, 0, len(kept.Types()))
+	for _, t := range kept.Types() {
+		one := *t
+		one.Offerings = slices.DeleteFunc(slices.Clone(t.Offerings), func(o instancetypes.Offering) bool {
+			return set.Intersects(o.Requirements) != nil
+		})
+		types = append(types, &one)
+	}
+	if len(types) == 0 {
+		errs.add("spec.catalog.requirements", "no instance type of the catalog meets them")
+		return catalog
+	}
+	filtered, err := instancetypes.NewCatalog(catalog.Info(), types...)
+	if err != nil {
+		errs.add("spec.catalog.requirements", "%v", err)
+		return catalog
+	}
+	return filtered
+}
+
+// applyPriceBook prices the catalog as the manifest says.
+func (l *loader) applyPriceBook(catalog *instancetypes.Catalog, m located[*Manifest], errs *fieldErrors) *instancetypes.Catalog {
+	spec := m.value.Spec.PriceBook
+	if spec.File == "" && spec.OnDemandDiscount == 0 && spec.SpotDiscount == 0 && len(spec.Prices) == 0 {
+		return catalog
+	}
+	known := len(*errs)
+	for _, d := range []struct {
+		field string
+		share float64
+	}{{"spec.priceBook.onDemandDiscount", spec.OnDemandDiscount}, {"spec.priceBook.spotDiscount", spec.SpotDiscount}} {
+		if !(d.share >= 0 && d.share <= 1) {
+			errs.add(d.field, "%v is not a share from 0 to 1", d.share)
+		}
+	}
+	table := l.priceTable(catalog, m, errs)
+	if len(*errs) > known {
+		return nil
+	}
+	opts := []pricing.Option{pricing.OnDemandDiscount(spec.OnDemandDiscount), pricing.SpotDiscount(spec.SpotDiscount)}
+	if table != nil {
+		opts = append(opts, pricing.WithTable(table))
+	}
+	book, err := pricing.NewBook(opts...)
+	if err != nil {
+		errs.add("spec.priceBook", "%v", err)
+		return nil
+	}
+	priced, err := book.Apply(catalog)
+	if err != nil {
+		errs.add("spec.priceBook", "%v", err)
+		return nil
+	}
+	return priced
+}
+
+// priceTable joins the rows of the price file and those of the manifest, which win.
+func (l *loader) priceTable(catalog *instancetypes.Catalog, m located[*Manifest], errs *fieldErrors) *pricing.Table {
+	spec := m.value.Spec.PriceBook
+	var rows []pricing.Row
+	for i, p := range spec.Prices {
+		field := fmt.Sprintf("spec.priceBook.prices[%d]", i)
+		row := pricing.Row{InstanceType: p.InstanceType, Zone: p.Zone, CapacityType: p.CapacityType, Hourly: p.Price}
+		if !(p.Price >= 0) || math.IsInf(p.Price, 0) {
+			errs.add(field+".price", "%v is not a price from 0 on", p.Price)
+		}
+		if _, ok := catalog.Lookup(p.InstanceType); !ok {
+			errs.add(field+".instanceType", "%s", unknownInstanceType(catalog, p.InstanceType))
+		}
+		if p.CapacityType != "" {
+			errs.oneOf(field+".capacityType", p.CapacityType, capacityTypes...)
+		}
+		if p.Zone != "" {
+			errs.oneOf(field+".zone", p.Zone, catalog.Zones()...)
+		}
+		if slices.ContainsFunc(rows, func(r pricing.Row) bool { r.Hourly = row.Hourly; return r == row }) {
+			errs.add(field, "%s is priced already", row)
+			continue
+		}
+		rows = append(rows, row)
+	}
+	if spec.File != "" {
+		for _, r := range l.readPrices(relative(m.at.dir, spec.File), errs) {
+			if !slices.ContainsFunc(rows, func(o pricing.Row) bool { o.Hourly = r.Hourly; return o == r }) {
+				rows = append(rows, r)
+			}
+			if _, ok := catalog.Lookup(r.InstanceType); !ok {
+				l.warnAt(m.at, "the price file has prices of types that the catalog does not have")
+			}
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	table, err := pricing.NewTable(rows...)
+	if err != nil {
+		if !slices.ContainsFunc(*errs, func(e fieldError) bool { return strings.HasPrefix(e.field, "spec.priceBook.prices") }) {
+			errs.add("spec.priceBook", "%v", err)
+		}
+		return nil
+	}
+	return table
+}
+
+func (l *loader) readPrices(path string, errs *fieldErrors) []pricing.Row {
+	f, err := openRegular(path)
+	if err != nil {
+		errs.add("spec.priceBook.file", "%v", err)
+		return nil
+	}
+	defer f.Close()
+	table, err := pricing.ReadCSV(f)
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			errs.add("spec.priceBook.file", "%s: %s", path, line)
+		}
+		return nil
+	}
+	return table.Rows()
+}
+
+// capacityTypes are the values of karpenter.sh/capacity-type.
+var capacityTypes = []string{requirements.CapacityTypeOnDemand, requirements.CapacityTypeSpot, requirements.CapacityTypeReserved}
+
+// unknownInstanceType says that the catalog has no such type. A type that is
+// only in the rows that were not asked for is told apart.
+func unknownInstanceType(catalog *instancetypes.Catalog, name string) string {
+	info := catalog.Info()
+	where := info.Provider
+	if info.Region != "" {
+		where += " " + info.Region
+	}
+	if info.Provider == providerAWS && info.Region != "" {
+		if all, err := aws.Load(info.Region, aws.WithDerived(), aws.WithEstimated()); err == nil {
+			if _, ok := all.Lookup(name); ok {
+				return fmt.Sprintf("instance type %q is not in the catalog as it was asked for (spec.catalog.include: [derived] adds more of %s)", name, where)
+			}
+		}
+	}
+	hint := ""
+	if near := catalog.Nearest(name); near != "" {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return fmt.Sprintf("instance type %q is not in the catalog of %s%s", shorten(name), where, hint)
+}
+
+var errNoOffering = errors.New("not offered")
+
+// offeringOf returns the offering of a type in a zone and of a capacity type; with
+// zone "" the cheapest of the capacity type.
+func offeringOf(t *instancetypes.InstanceType, zone, capacityType string) (*instancetypes.Offering, error) {
+	reqs := []requirements.Requirement{requirements.Must(requirements.LabelCapacityType, requirements.In, capacityType)}
+	if zone != "" {
+		reqs = append(reqs, requirements.Must(corev1.LabelTopologyZone, requirements.In, zone))
+	}
+	if o := t.Cheapest(requirements.NewSet(reqs...)); o != nil {
+		return o, nil
+	}
+	var zones []string
+	for i := range t.Offerings {
+		if o := &t.Offerings[i]; o.Available && o.CapacityType() == capacityType {
+			zones = append(zones, o.Zone())
+		}
+	}
+	if len(zones) == 0 {
+		return nil, fmt.Errorf("%s is %w as %s", t.Name, errNoOffering, capacityType)
+	}
+	return nil, fmt.Errorf("%s is %w in %s as %s, only in %s", t.Name, errNoOffering, zone, capacityType, strings.Join(zones, ", "))
+}
