@@ -28,7 +28,6 @@ import (
 
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/scenarios"
-	"github.com/binwright/binwright/scenarios/compare"
 )
 
 const (
@@ -91,7 +90,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	r, err := newReport(ctx, s)
 	if err != nil {
 		fmt.Fprintf(stderr, "scenario %s: %v\n", s.Name, err)
-		if errors.Is(err, compare.ErrNotApplicable) { // it has no node pool
+		if errors.Is(err, scenarios.ErrNotApplicable) { // it has no node pool
 			return exitBadInput
 		}
 		return exitFailed

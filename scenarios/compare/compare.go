@@ -11,16 +11,12 @@ import (
 	"github.com/binwright/binwright/scenarios"
 )
 
-// ErrNotApplicable is what an [Engine] wraps if a scenario has nothing for it to
-// decide on: no node pools for Karpenter, no node groups for Cluster Autoscaler.
-var ErrNotApplicable = errors.New("not applicable")
-
 // Engine is a packer that takes part in a comparison.
 type Engine struct {
 	// Name is what the report calls it.
 	Name string
 	// New builds the packer for a scenario. Errors are shown in the engine's row;
-	// those that wrap [ErrNotApplicable] mean that the scenario is not for it.
+	// those that wrap [scenarios.ErrNotApplicable] mean that the scenario is not for it.
 	New func(*scenarios.Scenario) (packing.Packer, error)
 	// Deviations are rules of [packing.Verify] that the engine's original itself is
 	// known to break: a plan that does so as well is verified, and says so.

@@ -88,7 +88,7 @@ func volumesNotModelled(u packing.Unschedulable) bool {
 func packOnce(t *testing.T, s *scenarios.Scenario, e Engine) *packing.Plan {
 	t.Helper()
 	p, err := e.New(s)
-	if errors.Is(err, ErrNotApplicable) {
+	if errors.Is(err, scenarios.ErrNotApplicable) {
 		t.Fatalf("an embedded scenario is for both engines: %v", err)
 	}
 	if err != nil {

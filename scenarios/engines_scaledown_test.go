@@ -1,4 +1,4 @@
-package compare
+package scenarios
 
 import (
 	"testing"
@@ -7,12 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/binwright/binwright/packing/clusterautoscaler"
-	"github.com/binwright/binwright/scenarios"
 )
 
 func TestScaleDownFlagsOfAScenario(t *testing.T) {
-	s := scenarios.DefaultClusterAutoscalerSettings()
-	got, err := scaleDownSettings(s)
+	s := DefaultClusterAutoscalerSettings()
+	got, err := s.translateScaleDown()
 	require.NoError(t, err)
 	require.Equal(t, clusterautoscaler.DefaultScaleDown(), got, "both have the defaults of the original")
 
@@ -21,7 +20,7 @@ func TestScaleDownFlagsOfAScenario(t *testing.T) {
 	s.MaxDrainParallelism = 5
 	s.MinReplicaCount = 2
 	s.CoresTotal, s.MemoryTotal = "8:100", "16:1000"
-	got, err = scaleDownSettings(s)
+	got, err = s.translateScaleDown()
 	require.NoError(t, err)
 	want := clusterautoscaler.DefaultScaleDown()
 	want.Enabled, want.MaxDrainParallelism, want.MinReplicaCount, want.CoresTotal, want.MemoryTotal = false, 5, 2, 8, 16
@@ -29,6 +28,6 @@ func TestScaleDownFlagsOfAScenario(t *testing.T) {
 	require.Equal(t, want, got)
 
 	s.CoresTotal = "x:1"
-	_, err = scaleDownSettings(s)
+	_, err = s.translateScaleDown()
 	require.ErrorContains(t, err, "cores-total")
 }

@@ -1,4 +1,4 @@
-package compare
+package scenarios
 
 import (
 	"fmt"
@@ -6,12 +6,11 @@ import (
 	"strings"
 
 	"github.com/binwright/binwright/packing/clusterautoscaler"
-	"github.com/binwright/binwright/scenarios"
 )
 
-// scaleDownSettings translates the flags of a scenario that scale-down reads. Those on the
+// translateScaleDown gives the flags that scale-down reads to the engine. Those on the
 // time that a deletion takes are not among them: here it takes none.
-func scaleDownSettings(s scenarios.ClusterAutoscalerSettings) (clusterautoscaler.ScaleDownSettings, error) {
+func (s ClusterAutoscalerSettings) translateScaleDown() (clusterautoscaler.ScaleDownSettings, error) {
 	cores, err := minimum("cores-total", s.CoresTotal)
 	if err != nil {
 		return clusterautoscaler.ScaleDownSettings{}, err
