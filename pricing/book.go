@@ -28,6 +28,7 @@ type Book struct {
 	onDemandDiscount float64
 	spotDiscount     float64
 	fixed            map[string]float64 // by instance type
+	commitments      []Commitment       // in order of instance type, one of each
 	table            *Table
 }
 
@@ -54,9 +55,9 @@ func SpotDiscount(share float64) Option {
 	})
 }
 
-// FixedPrice is a commitment (a reserved instance, a savings plan): on-demand
-// capacity of the type costs so many US dollars an hour, in every zone and for
-// any number of instances. A later price for the same type replaces an earlier one.
+// FixedPrice is what a commitment for any number of instances comes to (a savings
+// plan): on-demand capacity of the type costs so many US dollars an hour, in every
+// zone. For a number of instances that is paid for in any case see [WithCommitment]. A later price for the same type replaces an earlier one.
 func FixedPrice(instanceType string, usdPerHour float64) Option {
 	return option(func(b *Book) error {
 		if instanceType == "" {
@@ -89,7 +90,7 @@ func checkShare(what string, share float64) error {
 }
 
 // NewBook makes a book of rules. It returns every error of every option, joined;
-// they wrap [ErrDiscount] or [instancetypes.ErrPrice].
+// they wrap [ErrDiscount], [ErrCount] or [instancetypes.ErrPrice].
 func NewBook(opts ...Option) (*Book, error) {
 	b := &Book{}
 	var errs []error
@@ -143,7 +144,7 @@ func discounted(price, share float64) float64 {
 // catalog does not have. Rows of the table that match nothing are no error,
 // since a table may serve many catalogs: see [Book.Unused].
 func (b *Book) Apply(c *instancetypes.Catalog) (*instancetypes.Catalog, error) {
-	if err := b.checkCommitments(c); err != nil {
+	if err := b.checkTypes(c); err != nil {
 		return nil, err
 	}
 	types := slices.Clone(c.Types())
@@ -180,17 +181,24 @@ func (b *Book) reprice(t *instancetypes.InstanceType) *instancetypes.InstanceTyp
 	return changed
 }
 
-func (b *Book) checkCommitments(c *instancetypes.Catalog) error {
+// checkTypes finds the types that the book commits to and the catalog does not have.
+func (b *Book) checkTypes(c *instancetypes.Catalog) error {
 	var errs []error
-	for _, name := range b.committed() {
+	check := func(what, name string) {
 		if _, ok := c.Lookup(name); ok {
-			continue
+			return
 		}
 		hint := ""
 		if near := c.Nearest(name); near != "" {
 			hint = fmt.Sprintf(", did you mean %q?", near)
 		}
-		errs = append(errs, fmt.Errorf("fixed price: %w %q%s", ErrUnknownInstanceType, name, hint))
+		errs = append(errs, fmt.Errorf("%s: %w %q%s", what, ErrUnknownInstanceType, name, hint))
+	}
+	for _, name := range b.fixedTypes() {
+		check("fixed price", name)
+	}
+	for _, c := range b.commitments {
+		check("commitment", c.InstanceType)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("price book: %w", err)
@@ -198,8 +206,8 @@ func (b *Book) checkCommitments(c *instancetypes.Catalog) error {
 	return nil
 }
 
-// committed returns the types with a fixed price, sorted.
-func (b *Book) committed() []string {
+// fixedTypes returns the types with a fixed price, sorted.
+func (b *Book) fixedTypes() []string {
 	names := make([]string, 0, len(b.fixed))
 	for name := range b.fixed {
 		names = append(names, name)
@@ -237,6 +245,9 @@ func (b *Book) String() string {
 	}
 	if n := len(b.fixed); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d fixed by commitment", n))
+	}
+	for _, c := range b.commitments {
+		parts = append(parts, fmt.Sprintf("%d x %s committed to at $%.6g/h", c.Count, c.InstanceType, c.HourlyUSD))
 	}
 	if b.table != nil {
 		parts = append(parts, fmt.Sprintf("%d from the user's table", len(b.table.rows)))

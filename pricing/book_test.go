@@ -191,6 +191,11 @@ func TestNewBookRejects(t *testing.T) {
 		"fixed price NaN":      {FixedPrice("m5.large", math.NaN()), instancetypes.ErrPrice, "NaN"},
 		"infinite fixed price": {FixedPrice("m5.large", math.Inf(1)), instancetypes.ErrPrice, "+Inf"},
 		"no type":              {FixedPrice("", 1), nil, "the instance type has no name"},
+		"commitment to none":   {WithCommitment(Commitment{"m5.large", 0, 1}), ErrCount, "commitment to m5.large: count is not a number of instances from 1 on: 0"},
+		"commitment for less":  {WithCommitment(Commitment{"m5.large", 1, -1}), instancetypes.ErrPrice, "commitment to m5.large"},
+		"commitment NaN":       {WithCommitment(Commitment{"m5.large", 1, math.NaN()}), instancetypes.ErrPrice, "NaN"},
+		"commitment to riches": {WithCommitment(Commitment{"m5.large", 1 << 40, 1}), instancetypes.ErrPrice, "all 1099511627776 instances"},
+		"commitment unnamed":   {WithCommitment(Commitment{"", 1, 1}), nil, "commitment: the instance type has no name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := NewBook(test.option)

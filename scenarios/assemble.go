@@ -20,12 +20,12 @@ func (l *loader) scenario(sources []source) (*Scenario, error) {
 	c := l.sortObjects()
 	m := l.manifest(c, sources)
 	l.moveRegion(c, m)
-	catalog := l.loadCatalog(c, m)
+	catalog, commitments := l.loadCatalog(c, m)
 	l.validateObjects(c, catalog)
 	l.completeClaims(c)
 
 	s := &Scenario{
-		Name: m.value.Metadata.Name, Description: m.value.Spec.Description, Catalog: catalog,
+		Name: m.value.Metadata.Name, Description: m.value.Spec.Description, Catalog: catalog, Commitments: commitments,
 		NodePools: values(c.nodePools),
 		Karpenter: m.value.Spec.Karpenter, ClusterAutoscaler: m.value.Spec.ClusterAutoscaler,
 		Snapshot: &packing.Snapshot{Now: l.now},

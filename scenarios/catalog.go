@@ -3,7 +3,6 @@ package scenarios
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +26,10 @@ const (
 	providerFile = "file"
 )
 
-// catalog returns the scenario's catalog at the prices of its price book. Every
-// mistake in what the manifest says of them is noted; then the catalog is nil.
-func (l *loader) loadCatalog(c *cluster, m located[*Manifest]) *instancetypes.Catalog {
+// loadCatalog returns the scenario's catalog at the prices of its price book, and
+// the book's commitments. Every mistake in what the manifest says of them is noted;
+// then the catalog is nil.
+func (l *loader) loadCatalog(c *cluster, m located[*Manifest]) (*instancetypes.Catalog, []pricing.Commitment) {
 	var errs fieldErrors
 	spec := m.value.Spec.Catalog
 	catalog := l.settings.catalog
@@ -39,13 +39,14 @@ func (l *loader) loadCatalog(c *cluster, m located[*Manifest]) *instancetypes.Ca
 	if catalog != nil && len(spec.Requirements) > 0 {
 		catalog = filterCatalog(catalog, spec, &errs)
 	}
+	var commitments []pricing.Commitment
 	if catalog != nil {
-		catalog = l.applyPriceBook(catalog, m, &errs)
+		catalog, commitments = l.applyPriceBook(catalog, m, &errs)
 	}
 	for _, e := range errs {
 		l.problemAt(m.at, e)
 	}
-	return catalog
+	return catalog, commitments
 }
 
 // baseCatalog loads what provider, region, file and include say.
@@ -208,107 +209,6 @@ func filterCatalog(catalog *instancetypes.Catalog, spec CatalogSpec, errs *field
 		return catalog
 	}
 	return filtered
-}
-
-// applyPriceBook prices the catalog as the manifest says.
-func (l *loader) applyPriceBook(catalog *instancetypes.Catalog, m located[*Manifest], errs *fieldErrors) *instancetypes.Catalog {
-	spec := m.value.Spec.PriceBook
-	if spec.File == "" && spec.OnDemandDiscount == 0 && spec.SpotDiscount == 0 && len(spec.Prices) == 0 {
-		return catalog
-	}
-	known := len(*errs)
-	for _, d := range []struct {
-		field string
-		share float64
-	}{{"spec.priceBook.onDemandDiscount", spec.OnDemandDiscount}, {"spec.priceBook.spotDiscount", spec.SpotDiscount}} {
-		if !(d.share >= 0 && d.share <= 1) {
-			errs.add(d.field, "%v is not a share from 0 to 1", d.share)
-		}
-	}
-	table := l.priceTable(catalog, m, errs)
-	if len(*errs) > known {
-		return nil
-	}
-	opts := []pricing.Option{pricing.OnDemandDiscount(spec.OnDemandDiscount), pricing.SpotDiscount(spec.SpotDiscount)}
-	if table != nil {
-		opts = append(opts, pricing.WithTable(table))
-	}
-	book, err := pricing.NewBook(opts...)
-	if err != nil {
-		errs.add("spec.priceBook", "%v", err)
-		return nil
-	}
-	priced, err := book.Apply(catalog)
-	if err != nil {
-		errs.add("spec.priceBook", "%v", err)
-		return nil
-	}
-	return priced
-}
-
-// priceTable joins the rows of the price file and those of the manifest, which win.
-func (l *loader) priceTable(catalog *instancetypes.Catalog, m located[*Manifest], errs *fieldErrors) *pricing.Table {
-	spec := m.value.Spec.PriceBook
-	var rows []pricing.Row
-	for i, p := range spec.Prices {
-		field := fmt.Sprintf("spec.priceBook.prices[%d]", i)
-		row := pricing.Row{InstanceType: p.InstanceType, Zone: p.Zone, CapacityType: p.CapacityType, Hourly: p.Price}
-		if !(p.Price >= 0) || math.IsInf(p.Price, 0) {
-			errs.add(field+".price", "%v is not a price from 0 on", p.Price)
-		}
-		if _, ok := catalog.Lookup(p.InstanceType); !ok {
-			errs.add(field+".instanceType", "%s", unknownInstanceType(catalog, p.InstanceType))
-		}
-		if p.CapacityType != "" {
-			errs.oneOf(field+".capacityType", p.CapacityType, capacityTypes...)
-		}
-		if p.Zone != "" {
-			errs.oneOf(field+".zone", p.Zone, catalog.Zones()...)
-		}
-		if slices.ContainsFunc(rows, func(r pricing.Row) bool { r.Hourly = row.Hourly; return r == row }) {
-			errs.add(field, "%s is priced already", row)
-			continue
-		}
-		rows = append(rows, row)
-	}
-	if spec.File != "" {
-		for _, r := range l.readPrices(relative(m.at.dir, spec.File), errs) {
-			if !slices.ContainsFunc(rows, func(o pricing.Row) bool { o.Hourly = r.Hourly; return o == r }) {
-				rows = append(rows, r)
-			}
-			if _, ok := catalog.Lookup(r.InstanceType); !ok {
-				l.warnAt(m.at, "the price file has prices of types that the catalog does not have")
-			}
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	table, err := pricing.NewTable(rows...)
-	if err != nil {
-		if !slices.ContainsFunc(*errs, func(e fieldError) bool { return strings.HasPrefix(e.field, "spec.priceBook.prices") }) {
-			errs.add("spec.priceBook", "%v", err)
-		}
-		return nil
-	}
-	return table
-}
-
-func (l *loader) readPrices(path string, errs *fieldErrors) []pricing.Row {
-	f, err := openRegular(path)
-	if err != nil {
-		errs.add("spec.priceBook.file", "%v", err)
-		return nil
-	}
-	defer f.Close()
-	table, err := pricing.ReadCSV(f)
-	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			errs.add("spec.priceBook.file", "%s: %s", path, line)
-		}
-		return nil
-	}
-	return table.Rows()
 }
 
 // capacityTypes are the values of karpenter.sh/capacity-type.

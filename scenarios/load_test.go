@@ -83,6 +83,9 @@ func print(s *scenarios.Scenario) string {
 	fmt.Fprintf(&b, "scenario %s: %s\n", s.Name, s.Description)
 	info := s.Catalog.Info()
 	fmt.Fprintf(&b, "catalog %s %s\n", info.Provider, info.Region)
+	for _, c := range s.Commitments {
+		fmt.Fprintf(&b, "committed to %d %s at %v an hour\n", c.Count, c.InstanceType, c.HourlyUSD)
+	}
 	b.WriteString("\npods that wait\n")
 	for _, p := range s.Snapshot.Pods {
 		b.WriteString("  " + printPod(p) + "\n")

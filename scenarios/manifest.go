@@ -68,6 +68,16 @@ type PriceBookSpec struct {
 	SpotDiscount     float64 `json:"spotDiscount,omitempty"`
 	// Prices are fixed prices of single types; they win over File and discounts.
 	Prices []PriceSpec `json:"prices,omitempty"`
+	// Commitments are numbers of instances that are paid for whether they run or
+	// not, one for each type. They change the bill of a replay and no decision.
+	Commitments []CommitmentSpec `json:"commitments,omitempty"`
+}
+
+// CommitmentSpec is a number of instances committed to: reserved instances.
+type CommitmentSpec struct {
+	InstanceType string  `json:"instanceType"`
+	Count        int     `json:"count"`
+	Price        float64 `json:"price"` // of one, US dollars an hour
 }
 
 // PriceSpec is what a type costs, wherever capacity type and zone are as stated;

@@ -18,6 +18,7 @@ import (
 
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/pricing"
 )
 
 // Scenario is a workload, a cluster and the configuration of the autoscalers:
@@ -32,6 +33,9 @@ type Scenario struct {
 	// Catalog holds the instance types that can be launched, priced as the
 	// scenario's price book says.
 	Catalog *instancetypes.Catalog
+	// Commitments are instances that the price book pays for whether they run or
+	// not, in order of instance type. They are no part of the catalog's prices.
+	Commitments []pricing.Commitment
 	// NodePools are what Karpenter launches from.
 	NodePools []*packing.NodePool
 	// NodeGroups are what Cluster Autoscaler grows, in the order in which its
