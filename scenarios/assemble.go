@@ -38,7 +38,9 @@ func (l *loader) scenario(sources []source) (*Scenario, error) {
 	}
 	l.claimNodes(c, nodes)
 	s.Snapshot.Nodes = nodes
+	l.announce(c, m)
 	l.placePods(s.Snapshot, c, newAdmission(c))
+	s.Controllers, s.Activity = c.controllers, l.activity(c, m)
 	completeBudgets(s.Snapshot, values(c.budgets))
 	if catalog != nil {
 		s.NodeGroups = l.nodeGroups(m, catalog, nodes)

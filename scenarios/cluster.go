@@ -13,8 +13,10 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/scenarios/arrivals"
 )
 
 // located is an object of one kind and where it is from.
@@ -49,12 +51,24 @@ type cluster struct {
 
 	claimNames   map[string]bool // namespace/name of claims, once expansion needs them
 	defaultClass string          // the default StorageClass
+
+	// Of the timeline: Jobs whose pods come over time, their templates once they
+	// are made, how many pods a StatefulSet may have at most, and the controllers
+	// in order and by UID.
+	arriving     map[types.UID]bool
+	jobTemplates map[types.UID]*corev1.Pod
+	most         map[types.UID]int
+	controllers  []*arrivals.Controller
+	controllerOf map[types.UID]*arrivals.Controller
 }
 
 // sortObjects names the objects, refuses those that are there twice, and sorts
 // them by kind.
 func (l *loader) sortObjects() *cluster {
-	c := &cluster{}
+	c := &cluster{
+		arriving: map[types.UID]bool{}, jobTemplates: map[types.UID]*corev1.Pod{}, most: map[types.UID]int{},
+		controllerOf: map[types.UID]*arrivals.Controller{},
+	}
 	type key struct{ kind, namespace, name string }
 	first := make(map[key]*object, len(l.objects))
 	for i := range l.objects {

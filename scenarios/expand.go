@@ -34,6 +34,9 @@ type expansion struct {
 	// further is how many pods more than its own replicas the newest ReplicaSet of
 	// a Deployment is to have, so that the Deployment gets what it wants.
 	further map[types.UID]int
+	// deploymentOf has the ReplicaSets of Deployments: the Deployment for its
+	// newest one, nil for the others.
+	deploymentOf map[types.UID]*located[*appsv1.Deployment]
 	// unseen are, by Deployment, the ReplicaSets that only their pods tell of.
 	unseen map[types.UID][]unseenReplicaSet
 }
@@ -52,6 +55,7 @@ func newExpansion(l *loader, c *cluster, a *admission) *expansion {
 		active: map[types.UID]int{}, finished: map[types.UID]int{},
 		replicaSets: map[types.UID][]*appsv1.ReplicaSet{}, jobs: map[types.UID][]*batchv1.Job{},
 		further: map[types.UID]int{}, unseen: map[types.UID][]unseenReplicaSet{},
+		deploymentOf: map[types.UID]*located[*appsv1.Deployment]{},
 	}
 	owners := newOwners(c)
 	for _, s := range c.replicaSets {
@@ -74,8 +78,12 @@ func newExpansion(l *loader, c *cluster, a *admission) *expansion {
 			continue
 		}
 		owner, ok := owners.of(pod.Namespace, ref)
+		if ok {
+			tie(ref, owner)
+		}
 		if !ok && ref.Kind == "ReplicaSet" {
 			if owner, ok = owners.deploymentOf(pod, ref.Name); ok {
+				tie(ref, uidFor("ReplicaSet", pod.Namespace, ref.Name))
 				set := unseenReplicaSet{ref.Name, pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey], ref.UID}
 				if !slices.Contains(e.unseen[owner], set) {
 					e.unseen[owner] = append(e.unseen[owner], set)
@@ -90,25 +98,28 @@ func newExpansion(l *loader, c *cluster, a *admission) *expansion {
 			e.active[owner]++
 		}
 	}
-	for _, d := range c.deployments {
-		e.growNewest(d.value)
+	for i := range c.deployments {
+		e.growNewest(&c.deployments[i])
 	}
 	return e
 }
 
 // growNewest lets the newest ReplicaSet of a Deployment make up for what all of
 // them together want less than the Deployment.
-func (e *expansion) growNewest(d *appsv1.Deployment) {
+func (e *expansion) growNewest(of *located[*appsv1.Deployment]) {
+	d := of.value
 	missing := replicasOr1(d.Spec.Replicas) - e.active[d.UID]
 	var newest *appsv1.ReplicaSet
 	for _, s := range e.replicaSets[d.UID] {
 		missing -= replicasOr1(s.Spec.Replicas)
+		e.deploymentOf[s.UID] = nil
 		if newest == nil || revision(s) > revision(newest) {
 			newest = s
 		}
 	}
 	if newest != nil {
 		e.further[newest.UID] = max(0, missing)
+		e.deploymentOf[newest.UID] = of
 	}
 }
 
@@ -244,7 +255,11 @@ func (e *expansion) stamp(o *object, owner metav1.Object, kind, version string, 
 		return nil
 	}
 	pattern, ok := e.pattern(o, owner, kind, version, template, templateField)
-	if !ok || n <= 0 {
+	if !ok {
+		return nil
+	}
+	e.keep(o, pattern)
+	if n <= 0 {
 		return nil
 	}
 	pods := make([]*corev1.Pod, 0, n)
@@ -330,6 +345,8 @@ func (e *expansion) statefulSet(o *object, s *appsv1.StatefulSet) []*corev1.Pod 
 	}
 	pattern.GenerateName = ""
 	hash := s.Name + "-" + templateHash(template)
+	pattern.Labels = with(pattern.Labels, map[string]string{appsv1.ControllerRevisionHashLabelKey: hash})
+	e.keep(o, pattern)
 	var pods []*corev1.Pod
 	for i := start; i < start+n; i++ {
 		name := s.Name + "-" + strconv.Itoa(i)
@@ -339,13 +356,15 @@ func (e *expansion) statefulSet(o *object, s *appsv1.StatefulSet) []*corev1.Pod 
 		pod := *pattern
 		pod.Name, pod.UID = name, uidFor("Pod", s.Namespace, name)
 		pod.Labels = with(pod.Labels, map[string]string{
-			appsv1.StatefulSetPodNameLabel:        name,
-			appsv1.PodIndexLabel:                  strconv.Itoa(i),
-			appsv1.ControllerRevisionHashLabelKey: hash,
+			appsv1.StatefulSetPodNameLabel: name,
+			appsv1.PodIndexLabel:           strconv.Itoa(i),
 		})
 		pod.Spec.Hostname, pod.Spec.Subdomain = name, s.Spec.ServiceName
 		e.mountClaims(s, &pod)
 		pods = append(pods, &pod)
+	}
+	for i := start + n; i < start+e.cluster.most[s.UID]; i++ { // those that come over time
+		e.mountClaims(s, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name + "-" + strconv.Itoa(i)}})
 	}
 	return pods
 }
@@ -402,14 +421,15 @@ func (c *cluster) addClaim(claim *corev1.PersistentVolumeClaim) {
 
 // job makes the pods that a Job would run at once now: its parallelism, no more
 // than what is left of its completions, less those that are there. A suspended
-// or finished Job has none.
+// or finished Job has none, nor has one whose pods come over time.
 func (e *expansion) job(o *object, j *batchv1.Job, spec string) []*corev1.Pod {
-	if j.Spec.Suspend != nil && *j.Spec.Suspend {
+	later := e.cluster.arriving[j.UID]
+	if !later && j.Spec.Suspend != nil && *j.Spec.Suspend {
 		e.l.warnAt(o, "a suspended Job runs no pods")
 		return nil
 	}
 	for _, c := range j.Status.Conditions {
-		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
+		if !later && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
 			return nil
 		}
 	}
@@ -421,6 +441,9 @@ func (e *expansion) job(o *object, j *batchv1.Job, spec string) []*corev1.Pod {
 		n = min(n, int(*j.Spec.Completions)-max(int(j.Status.Succeeded), e.finished[j.UID]))
 	}
 	n -= e.active[j.UID]
+	if later {
+		n = 0
+	}
 	template := j.Spec.Template.DeepCopy()
 	template.Labels = with(template.Labels, map[string]string{
 		batchv1.JobNameLabel: j.Name, batchv1.ControllerUidLabel: string(j.UID),

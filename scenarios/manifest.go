@@ -42,6 +42,7 @@ type ManifestSpec struct {
 	NodeGroups        []NodeGroupSpec           `json:"nodeGroups,omitempty"`
 	Karpenter         KarpenterSettings         `json:"karpenter"`
 	ClusterAutoscaler ClusterAutoscalerSettings `json:"clusterAutoscaler"`
+	Timeline          *TimelineSpec             `json:"timeline,omitempty"`
 }
 
 // CatalogSpec says which instance types there are.

@@ -19,6 +19,7 @@ import (
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/pricing"
+	"github.com/binwright/binwright/scenarios/arrivals"
 )
 
 // Scenario is a workload, a cluster and the configuration of the autoscalers:
@@ -47,6 +48,11 @@ type Scenario struct {
 	// Timeline says when pods come and go, in order of their creation. It is
 	// empty where the input does not tell (manifests).
 	Timeline []Lifetime
+	// Controllers are the Deployments, StatefulSets and ReplicaSets of the input,
+	// those pods of the snapshot being theirs that their template's owner owns.
+	Controllers []*arrivals.Controller
+	// Activity is what users do over time, as the input declares it.
+	Activity Activity
 	// Warnings say what was left out, assumed or looks like a mistake, a line each.
 	Warnings []string
 }
