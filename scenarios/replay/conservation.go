@@ -46,7 +46,7 @@ func (m *meter) conserved(pods, nodes int) error {
 	check(billed.usd() >= accrued*(1-tolerance)-tolerance && billed.usd() <= (accrued+most)*(1+tolerance)+tolerance,
 		"the bill is $%v, but nodes cost $%v by their time and rounding up adds $%v at most", billed.usd(), accrued, most)
 	if l.nodes == 0 {
-		check(l.priceRate == 0 && l.wasteRate == 0, "without a node $%v an hour are paid and $%v wasted", l.hourly(), float64(l.wasteRate)/billionths)
+		check(l.priceRate == 0 && l.wasteRate == 0, "without a node $%v an hour are paid and $%v wasted", float64(l.priceRate)/billionths, float64(l.wasteRate)/billionths)
 		check(n.requestedCPU == 0 && n.requestedMemory == 0 && n.allocatableCPU == 0 && n.allocatableMemory == 0,
 			"without a node %d milli-CPU and %d bytes are requested, %d and %d allocatable",
 			n.requestedCPU, n.requestedMemory, n.allocatableCPU, n.allocatableMemory)

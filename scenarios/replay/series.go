@@ -9,7 +9,7 @@ func (m *meter) sample() Sample {
 		At:          m.now,
 		PendingPods: m.pods.pending, RunningPods: m.pods.running,
 		LaunchingNodes: n.in[phaseLaunching], ReadyNodes: n.in[phaseReady], LeavingNodes: n.in[phaseLeaving],
-		HourlyUSD: m.bills.hourly(), CostUSD: m.bills.accrued(),
+		HourlyUSD: m.bills.hourly(), CostUSD: m.bills.paid(),
 		RequestedMilliCPU: n.requestedCPU, AllocatableMilliCPU: n.allocatableCPU,
 		RequestedMemoryBytes: n.requestedMemory, AllocatableMemoryBytes: n.allocatableMemory,
 	}
