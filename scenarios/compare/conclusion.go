@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/binwright/binwright/scenarios/internal/report"
 )
 
 // sameCost is the relative difference below which two costs are called the same.
@@ -46,21 +48,21 @@ func conclude(results []Result) string {
 
 func (r *Result) summary() string {
 	return fmt.Sprintf("%s launches %s at $%s an hour for %s.",
-		r.Engine, count(r.Nodes, "node"), money(r.HourlyUSD), count(r.PodsPlaced, "pod"))
+		r.Engine, report.Count(r.Nodes, "node"), report.Money(r.HourlyUSD), report.Count(r.PodsPlaced, "pod"))
 }
 
 // concludeBehind compares costs a pod, for the bills are for unequal work.
 func concludeBehind(r, complete *Result, most int) string {
-	s := fmt.Sprintf("%s places %s fewer than %s", r.Engine, count(most-r.PodsPlaced, "pod"), complete.Engine)
+	s := fmt.Sprintf("%s places %s fewer than %s", r.Engine, report.Count(most-r.PodsPlaced, "pod"), complete.Engine)
 	if len(r.Left) > 0 {
-		s += fmt.Sprintf(" (%s)", shorten(r.Left[0].Reason, 100))
+		s += fmt.Sprintf(" (%s)", report.Shorten(r.Left[0].Reason, 100))
 	}
 	if r.PodsPlaced == 0 {
 		return s + "."
 	}
 	perPod := func(r *Result) float64 { return r.MonthlyUSD / float64(r.PodsPlaced) }
 	return fmt.Sprintf("%s, so the bills are for unequal work: a placed pod costs $%s a month there and $%s with %s.",
-		s, money(perPod(r)), money(perPod(complete)), complete.Engine)
+		s, report.Money(perPod(r)), report.Money(perPod(complete)), complete.Engine)
 }
 
 // concludeCost compares the costs of engines that place the same number of pods:
@@ -87,13 +89,13 @@ func concludeCost(results []*Result) string {
 	var differences []string
 	for _, r := range rest[same:] {
 		differences = append(differences, fmt.Sprintf("%s less than %s ($%s a month)",
-			percent(1-cheapest.HourlyUSD/r.HourlyUSD), r.Engine, money(r.MonthlyUSD-cheapest.MonthlyUSD)))
+			report.Percent(1-cheapest.HourlyUSD/r.HourlyUSD), r.Engine, report.Money(r.MonthlyUSD-cheapest.MonthlyUSD)))
 	}
 	s := names[0] + " costs "
 	if len(names) > 1 {
-		s = list(names) + " cost the same, "
+		s = report.List(names) + " cost the same, "
 	}
-	s += list(differences)
+	s += report.List(differences)
 	next := rest[same]
 	why, although := causes(cheapest, next, len(names) > 1)
 	if len(why) > 0 {
@@ -101,29 +103,29 @@ func concludeCost(results []*Result) string {
 		if len(rest) > same+1 {
 			s += "against " + next.Engine + " "
 		}
-		s += list(why)
+		s += report.List(why)
 	}
 	if len(although) > 0 {
-		s += ", although " + list(although)
+		s += ", although " + report.List(although)
 	}
 	return s + "."
 }
 
 func concludeSame(names []string, ranked []*Result) string {
 	if ranked[0].Nodes == 0 {
-		return fmt.Sprintf("%s launch no node.", list(names))
+		return fmt.Sprintf("%s launch no node.", report.List(names))
 	}
-	s := fmt.Sprintf("%s cost the same", list(names))
+	s := fmt.Sprintf("%s cost the same", report.List(names))
 	nodes := make([]string, len(ranked))
 	equal := true
 	for i, r := range ranked {
-		nodes[i] = fmt.Sprintf("%s with %s", count(r.Nodes, "node"), r.Engine)
+		nodes[i] = fmt.Sprintf("%s with %s", report.Count(r.Nodes, "node"), r.Engine)
 		equal = equal && r.Nodes == ranked[0].Nodes
 	}
 	if equal {
-		return fmt.Sprintf("%s, $%s a month, with %s each.", s, money(ranked[0].MonthlyUSD), count(ranked[0].Nodes, "node"))
+		return fmt.Sprintf("%s, $%s a month, with %s each.", s, report.Money(ranked[0].MonthlyUSD), report.Count(ranked[0].Nodes, "node"))
 	}
-	return fmt.Sprintf("%s, $%s a month: %s.", s, money(ranked[0].MonthlyUSD), list(nodes))
+	return fmt.Sprintf("%s, $%s a month: %s.", s, report.Money(ranked[0].MonthlyUSD), report.List(nodes))
 }
 
 // causes splits the ratio of two costs into three factors whose product it is:
@@ -147,15 +149,15 @@ func causes(cheap, dear *Result, plural bool) (why, although []string) {
 		it = func(singular, plural string) string { return "they " + plural }
 	}
 	capacity := fmt.Sprintf("%s %s vCPU in %s rather than %s in %s (%s of CPU and %s of memory requested, against %s and %s)",
-		it("launches", "launch"), number(cheapCPU), count(cheap.Nodes, "node"), number(dearCPU), count(dear.Nodes, "node"),
-		percent(cheap.CPU.Share()), percent(cheap.Memory.Share()), percent(dear.CPU.Share()), percent(dear.Memory.Share()))
+		it("launches", "launch"), report.Number(cheapCPU), report.Count(cheap.Nodes, "node"), report.Number(dearCPU), report.Count(dear.Nodes, "node"),
+		report.Percent(cheap.CPU.Share()), report.Percent(cheap.Memory.Share()), report.Percent(dear.CPU.Share()), report.Percent(dear.Memory.Share()))
 	price := func(word string) string {
 		return fmt.Sprintf("%s %s types (%s rather than %s on demand for a vCPU-hour)", it("buys", "buy"), word,
-			cents(listPerCPU(cheap)), cents(listPerCPU(dear)))
+			report.Cents(listPerCPU(cheap)), report.Cents(listPerCPU(dear)))
 	}
 	discount := fmt.Sprintf("%s %s below the on-demand price rather than %s (%s of %s nodes spot, against %s of %s)",
-		it("pays", "pay"), percent(1-paid(cheap)), percent(1-paid(dear)),
-		whole(cheap.SpotNodes), whole(cheap.Nodes), whole(dear.SpotNodes), whole(dear.Nodes))
+		it("pays", "pay"), report.Percent(1-paid(cheap)), report.Percent(1-paid(dear)),
+		report.Whole(cheap.SpotNodes), report.Whole(cheap.Nodes), report.Whole(dear.SpotNodes), report.Whole(dear.Nodes))
 	factors := []factor{
 		{math.Log(dearCPU / cheapCPU), capacity, capacity},
 		{math.Log(listPerCPU(dear) / listPerCPU(cheap)), price("cheaper"), price("dearer")},
@@ -172,22 +174,6 @@ func causes(cheap, dear *Result, plural bool) (why, although []string) {
 		}
 	}
 	return why, although
-}
-
-func shorten(s string, runes int) string {
-	r := []rune(s)
-	if len(r) <= runes {
-		return s
-	}
-	return strings.TrimSpace(string(r[:runes-3])) + "..."
-}
-
-// list joins words as prose does: a, b and c.
-func list(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
 // launchedCPU is the virtual CPUs of the launched nodes.

@@ -141,23 +141,6 @@ func TestLongMixesStayOnTheirLine(t *testing.T) {
 	}
 }
 
-func TestFormats(t *testing.T) {
-	tests := []struct{ got, want string }{
-		{money(0), "0.00"}, {money(0.0416), "0.0416"}, {money(-1234567.891), "-1,234,567.89"}, {money(999.999), "1,000.00"},
-		{whole(1234567), "1,234,567"}, {count(1, "pod"), "1 pod"}, {count(0, "pod"), "0 pods"},
-		{percent(0), "0%"}, {percent(0.004), "0.4%"}, {percent(0.996), "100%"}, {percent(1.234), "123%"},
-		{number(64), "64"}, {number(2.54), "2.5"}, {cents(0.0403), "4.03 cents"},
-		{duration(0.000012), "12 us"}, {duration(0.0123456), "12.3 ms"}, {duration(1.2345), "1.23 s"},
-		{shorten("abcdef", 6), "abcdef"}, {shorten("abcdefg", 6), "abc..."},
-		{list(nil), ""}, {list([]string{"a"}), "a"}, {list([]string{"a", "b", "c"}), "a, b and c"},
-	}
-	for _, test := range tests {
-		if test.got != test.want {
-			t.Errorf("got %q, want %q", test.got, test.want)
-		}
-	}
-}
-
 // The same input gives the same bytes.
 func TestDeterministic(t *testing.T) {
 	render := func() string {

@@ -4,10 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/binwright/binwright/pricing"
+	"github.com/binwright/binwright/scenarios/internal/report"
 )
 
 // WriteSummary writes what a month costs with each engine in every scenario, if
@@ -19,10 +18,10 @@ func WriteSummary(w io.Writer, comparisons []*Comparison) error {
 	}
 	if len(comparisons) > 0 {
 		out.WriteByte('\n')
-		writeWrapped(out, "", fmt.Sprintf("NODES are launched, EXISTING ones are there already and take pods. "+
+		report.Wrapped(out, "", fmt.Sprintf("NODES are launched, EXISTING ones are there already and take pods. "+
 			"Cost is that of the launched nodes, a month being %d hours. CPU and MEMORY are what is requested of what is "+
 			"allocatable on launched nodes, daemon pods included. DECIDED IN is the median time of one decision (%s), without reading "+
-			"the scenario. VERIFIED: the referee found no rule broken and no pod lost.", pricing.HoursPerMonth, count(runs(comparisons), "run")))
+			"the scenario. VERIFIED: the referee found no rule broken and no pod lost.", pricing.HoursPerMonth, report.Count(runs(comparisons), "run")))
 	}
 	return out.Flush()
 }
@@ -39,18 +38,18 @@ func runs(comparisons []*Comparison) int {
 func writeMonths(out *bufio.Writer, comparisons []*Comparison) {
 	header := []string{"$/MONTH"}
 	for _, r := range comparisons[0].Results {
-		header = append(header, shorten(r.Engine, longestName))
+		header = append(header, report.Shorten(r.Engine, longestName))
 	}
 	rows := [][]string{header}
 	for _, c := range comparisons {
-		row := []string{shorten(c.Scenario.Name, 40)}
+		row := []string{report.Shorten(c.Scenario.Name, 40)}
 		for i := range c.Results {
 			row = append(row, c.Results[i].month())
 		}
 		rows = append(rows, row)
 	}
 	out.WriteByte('\n')
-	writeAligned(out, "", rows)
+	report.Aligned(out, "", rows)
 }
 
 // month is the monthly cost, marked where it does not cover every pod.
@@ -59,33 +58,8 @@ func (r *Result) month() string {
 	case r.Error != "":
 		return "-"
 	case r.PodsLeft > 0:
-		return fmt.Sprintf("%s (%s left)", money(r.MonthlyUSD), count(r.PodsLeft, "pod"))
+		return fmt.Sprintf("%s (%s left)", report.Money(r.MonthlyUSD), report.Count(r.PodsLeft, "pod"))
 	default:
-		return money(r.MonthlyUSD)
-	}
-}
-
-// writeAligned writes rows of cells, the first column to the left, the others to the right.
-func writeAligned(out *bufio.Writer, indent string, rows [][]string) {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range rows {
-		line := indent
-		for i, cell := range row {
-			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				line += cell + gap
-			} else {
-				line += "  " + gap + cell
-			}
-		}
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
+		return report.Money(r.MonthlyUSD)
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/binwright/binwright/scenarios/internal/report"
 )
 
 // Width is the number of columns that [WriteTable] keeps within.
-const Width = 120
+const Width = report.Width
 
 // margin is what everything below a scenario's heading is indented by.
 const margin = "  "
@@ -27,7 +29,7 @@ func WriteTable(w io.Writer, c *Comparison) error {
 	}
 	if c.Conclusion != "" {
 		out.WriteByte('\n')
-		writeWrapped(out, margin, c.Conclusion)
+		report.Wrapped(out, margin, c.Conclusion)
 	}
 	return out.Flush()
 }
@@ -37,22 +39,22 @@ func writeHeading(out *bufio.Writer, s *Subject) {
 	if s.Description != "" {
 		heading += ": " + s.Description
 	}
-	writeWrapped(out, "", heading)
+	report.Wrapped(out, "", heading)
 	facts := []string{
-		count(s.Pods, "pod"), count(s.ExistingNodes, "existing node"), count(s.DaemonSets, "daemon set"),
-		count(s.NodePools, "node pool"), count(s.NodeGroups, "node group"),
+		report.Count(s.Pods, "pod"), report.Count(s.ExistingNodes, "existing node"), report.Count(s.DaemonSets, "daemon set"),
+		report.Count(s.NodePools, "node pool"), report.Count(s.NodeGroups, "node group"),
 	}
 	if s.InstanceTypes > 0 {
-		facts = append(facts, strings.TrimSpace(fmt.Sprintf("%s of %s %s", count(s.InstanceTypes, "instance type"), s.Provider, s.Region)))
+		facts = append(facts, strings.TrimSpace(fmt.Sprintf("%s of %s %s", report.Count(s.InstanceTypes, "instance type"), s.Provider, s.Region)))
 	}
-	writeWrapped(out, margin, strings.Join(facts, ", "))
+	report.Wrapped(out, margin, strings.Join(facts, ", "))
 	const shown = 5
 	for i, warning := range s.Warnings {
 		if i == shown {
-			writeWrapped(out, margin, fmt.Sprintf("and %s more", count(len(s.Warnings)-shown, "warning")))
+			report.Wrapped(out, margin, fmt.Sprintf("and %s more", report.Count(len(s.Warnings)-shown, "warning")))
 			break
 		}
-		writeWrapped(out, margin, "warning: "+warning)
+		report.Wrapped(out, margin, "warning: "+warning)
 	}
 }
 
@@ -65,13 +67,13 @@ func writeRows(out *bufio.Writer, results []Result) {
 		rows = append(rows, results[i].cells())
 	}
 	out.WriteByte('\n')
-	writeAligned(out, margin, rows)
+	report.Aligned(out, margin, rows)
 }
 
 const longestName = 24
 
 func (r *Result) cells() []string {
-	name := shorten(r.Engine, longestName)
+	name := report.Shorten(r.Engine, longestName)
 	if r.Error != "" {
 		cells := []string{name}
 		for range columns[1:] {
@@ -84,9 +86,9 @@ func (r *Result) cells() []string {
 		verified = "NO"
 	}
 	return []string{
-		name, whole(r.Nodes), whole(r.ExistingNodesUsed), whole(r.PodsPlaced), whole(r.PodsLeft),
-		money(r.HourlyUSD), money(r.MonthlyUSD), percent(r.CPU.Share()), percent(r.Memory.Share()),
-		duration(r.DecisionSeconds), verified,
+		name, report.Whole(r.Nodes), report.Whole(r.ExistingNodesUsed), report.Whole(r.PodsPlaced), report.Whole(r.PodsLeft),
+		report.Money(r.HourlyUSD), report.Money(r.MonthlyUSD), report.Percent(r.CPU.Share()), report.Percent(r.Memory.Share()),
+		report.Duration(r.DecisionSeconds), verified,
 	}
 }
 
@@ -95,7 +97,7 @@ func (r *Result) cells() []string {
 func writeMixes(out *bufio.Writer, results []Result) {
 	width := 0
 	for i := range results {
-		width = max(width, utf8.RuneCountInString(shorten(results[i].Engine, longestName)))
+		width = max(width, utf8.RuneCountInString(report.Shorten(results[i].Engine, longestName)))
 	}
 	out.WriteByte('\n')
 	for i := range results {
@@ -103,7 +105,7 @@ func writeMixes(out *bufio.Writer, results []Result) {
 		if r.Error != "" {
 			continue
 		}
-		name := shorten(r.Engine, longestName)
+		name := report.Shorten(r.Engine, longestName)
 		label := margin + name + strings.Repeat(" ", width-utf8.RuneCountInString(name)) + "  "
 		out.WriteString(label + mixLine(r.InstanceTypes, Width-utf8.RuneCountInString(label)) + "\n")
 	}
@@ -115,20 +117,20 @@ func mixLine(mix []InstanceCount, width int) string {
 	}
 	line := ""
 	for i, m := range mix {
-		entry := whole(m.Nodes) + " " + m.InstanceType
+		entry := report.Whole(m.Nodes) + " " + m.InstanceType
 		if m.CapacityType != "" && m.CapacityType != "on-demand" {
 			entry += " " + m.CapacityType
 		}
 		if i > 0 {
 			entry = ", " + entry
 		}
-		more := " and " + count(len(mix)-i, "more kind")
+		more := " and " + report.Count(len(mix)-i, "more kind")
 		reserve := 0
 		if i < len(mix)-1 {
 			reserve = len(more)
 		}
 		if utf8.RuneCountInString(line+entry)+reserve > width {
-			return shorten(line, width-len(more)) + more
+			return report.Shorten(line, width-len(more)) + more
 		}
 		line += entry
 	}
@@ -139,7 +141,7 @@ func mixLine(mix []InstanceCount, width int) string {
 // that would be over-committed.
 func writeNotes(out *bufio.Writer, r *Result) {
 	note := func(format string, args ...any) {
-		writeWrapped(out, margin, r.Engine+": "+fmt.Sprintf(format, args...))
+		report.Wrapped(out, margin, r.Engine+": "+fmt.Sprintf(format, args...))
 	}
 	if r.Error != "" {
 		note("no plan: %s", r.Error)
@@ -148,55 +150,21 @@ func writeNotes(out *bufio.Writer, r *Result) {
 	few := func(lines []string, prefix, noun string) {
 		const shown = 3
 		for _, line := range lines[:min(shown, len(lines))] {
-			note("%s%s", prefix, shorten(line, 300))
+			note("%s%s", prefix, report.Shorten(line, 300))
 		}
 		if more := len(lines) - shown; more > 0 {
-			note("and %s", count(more, "more "+noun))
+			note("and %s", report.Count(more, "more "+noun))
 		}
 	}
 	few(r.Problems, "NOT VERIFIED: ", "problem")
 	few(r.Deviations, "as the original does: ", "deviation")
 	left := make([]string, len(r.Left))
 	for i, l := range r.Left {
-		left[i] = fmt.Sprintf("leaves %s, %s: %s", count(l.Pods, "pod"), l.Kind, l.Reason)
+		left[i] = fmt.Sprintf("leaves %s, %s: %s", report.Count(l.Pods, "pod"), l.Kind, l.Reason)
 	}
 	few(left, "", "reason")
 	if r.Overcommitted > 0 {
 		note("%s more than the instance type can give once it has joined: the template promises too much",
-			map[bool]string{true: "1 node is given", false: count(r.Overcommitted, "node") + " are given"}[r.Overcommitted == 1])
-	}
-}
-
-// writeWrapped writes text in lines of at most Width columns, further lines
-// indented by two more. A single word that is longer is broken.
-func writeWrapped(out *bufio.Writer, indent, text string) {
-	line, empty := indent, true
-	flush := func() {
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
-		line, empty = indent+"  ", true
-	}
-	for _, word := range strings.Fields(text) {
-		for {
-			gap := 1
-			if empty {
-				gap = 0
-			}
-			room := Width - utf8.RuneCountInString(line) - gap
-			length := utf8.RuneCountInString(word)
-			if length <= room {
-				line += strings.Repeat(" ", gap) + word
-				empty = false
-				break
-			}
-			if empty {
-				runes := []rune(word)
-				line += string(runes[:room])
-				word = string(runes[room:])
-			}
-			flush()
-		}
-	}
-	if !empty {
-		flush()
+			map[bool]string{true: "1 node is given", false: report.Count(r.Overcommitted, "node") + " are given"}[r.Overcommitted == 1])
 	}
 }
