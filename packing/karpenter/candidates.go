@@ -80,6 +80,8 @@ type cluster struct {
 	sim    *simulator
 	gone   []bool        // scratch of simulate, by position in the snapshot
 	moving []*corev1.Pod // scratch of simulate
+	active int           // nodes that are not being deleted
+	effort *MethodEffort // of the method that is at work
 }
 
 func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
@@ -90,7 +92,7 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	c := &cluster{
 		packer: p, snap: s, now: s.Now, limits: limits,
 		pools:   make(map[string]*packing.NodePool, len(p.nodePools)),
-		leaving: map[*packing.Node]bool{}, leavingPods: map[*corev1.Pod]bool{},
+		leaving: map[*packing.Node]bool{}, leavingPods: map[*corev1.Pod]bool{}, effort: &MethodEffort{},
 	}
 	for _, pool := range p.nodePools {
 		if err := disruption.CheckBudgets(pool); err != nil {
@@ -114,6 +116,7 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 			}
 			continue
 		}
+		c.active++
 		for _, pod := range cand.pods {
 			if c.limits.CurrentlyReschedulable(pod, c.now) {
 				cand.moving = append(cand.moving, pod)

@@ -141,8 +141,8 @@ func (p *Packer) Consolidate(ctx context.Context, s *packing.Snapshot) (*Consoli
 			out.Budgets[pool][reason] = n
 		}
 	}
-	out.Emptiness = c.emptiness()
-	if out.Multi, err = c.multi(ctx, out.Order, out.Totals); err != nil {
+	out.Emptiness = c.emptiness(&MethodEffort{})
+	if out.Multi, err = c.multi(ctx, out.Order, out.Totals, 0, &MethodEffort{}); err != nil {
 		return nil, fmt.Errorf("consolidate: multi-node: %w", err)
 	}
 	if out.Verdicts, err = c.verdicts(ctx, out.Order, out.Totals); err != nil {
@@ -296,6 +296,9 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 	}
 	moving = append(moving, c.deleting...)
 	c.moving = moving
+	c.effort.Simulations++
+	c.effort.Pods += c.sim.pending + len(moving)
+	c.effort.Nodes += c.active - len(gone)
 	r, err := c.sim.run(ctx, c.gone, moving)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
-	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
 	"github.com/binwright/binwright/packing/requirements"
 )
 
@@ -60,7 +59,7 @@ type ConvergenceStep struct {
 func (p *Packer) Converge(ctx context.Context, s *packing.Snapshot) (*Convergence, error) {
 	out := &Convergence{End: StepsReached, Final: s, Before: p.poolPrice(s)}
 	for step := 1; step <= MaxConsolidationSteps; step++ {
-		cmd, err := p.next(ctx, out.Final)
+		cmd, _, err := p.disrupt(ctx, out.Final, DisruptLimits{})
 		if err != nil {
 			return nil, fmt.Errorf("converge: step %d: %w", step, err)
 		}
@@ -79,37 +78,6 @@ func (p *Packer) Converge(ctx context.Context, s *packing.Snapshot) (*Convergenc
 	}
 	out.After = p.poolPrice(out.Final)
 	return out, nil
-}
-
-// next computes only as much as it takes to know the next command.
-func (p *Packer) next(ctx context.Context, s *packing.Snapshot) (*Command, error) {
-	c, err := p.newCluster(s)
-	if err != nil {
-		return nil, err
-	}
-	defer c.sim.release()
-	if cmd := c.emptiness(); cmd != nil {
-		return cmd, nil
-	}
-	order, totals := c.consolidatable(), c.totals()
-	cmd, err := c.multi(ctx, order, totals)
-	if cmd != nil || err != nil {
-		return cmd, err
-	}
-	allowed := c.allowed(disruption.Underutilized)
-	for _, cand := range interleave(order) {
-		if allowed[cand.Pool.Name] == 0 || !canPass(cand, totals) {
-			continue
-		}
-		v, err := c.verdict(ctx, cand, totals)
-		if err != nil {
-			return nil, err
-		}
-		if v.Command != nil && approved(v.Scores) {
-			return v.Command, nil
-		}
-	}
-	return nil, nil
 }
 
 // poolPrice is the price of all nodes that belong to a pool.

@@ -10,7 +10,7 @@ import (
 
 // emptiness removes every empty node that the budgets allow, the dearest first
 // (pkg/controllers/disruption/emptiness.go). It needs no simulation.
-func (c *cluster) emptiness() *Command {
+func (c *cluster) emptiness(e *MethodEffort) *Command {
 	var empty []*Candidate
 	for _, cand := range c.candidates {
 		if cand.Blocked == "" && cand.Empty {
@@ -18,10 +18,12 @@ func (c *cluster) emptiness() *Command {
 		}
 	}
 	slices.SortStableFunc(empty, byRatio)
+	e.Candidates = len(empty)
 	allowed := c.allowed(disruption.Empty)
 	cmd := &Command{Method: methodEmptiness}
 	for _, cand := range empty {
 		if allowed[cand.Pool.Name] == 0 {
+			e.Constrained = true
 			continue
 		}
 		allowed[cand.Pool.Name]--
@@ -48,17 +50,27 @@ func byRatio(a, b *Candidate) int {
 
 // multi looks by binary search for the longest prefix of at least two
 // candidates that can go together for at most one cheaper node
-// (pkg/controllers/disruption/multinodeconsolidation.go).
-func (c *cluster) multi(ctx context.Context, order []*Candidate, totals map[string]PoolTotals) (*Command, error) {
+// (pkg/controllers/disruption/multinodeconsolidation.go). It makes at most as many
+// simulations as the limit says (see [DisruptLimits]) and then stands by what it found.
+func (c *cluster) multi(ctx context.Context, order []*Candidate, totals map[string]PoolTotals, limit int, e *MethodEffort) (*Command, error) {
+	e.Candidates, c.effort = len(order), e
 	allowed := c.allowed(disruption.Underutilized)
 	var candidates []*Candidate
 	for _, cand := range order {
 		if allowed[cand.Pool.Name] == 0 {
+			e.Constrained = true
 			continue
 		}
 		allowed[cand.Pool.Name]--
 		candidates = append(candidates, cand)
 	}
+	best, err := c.longestPrefix(ctx, candidates, totals, limit)
+	// The original takes itself for done after a time-out as well.
+	e.Consolidated = best == nil && err == nil && !e.Constrained
+	return best, err
+}
+
+func (c *cluster) longestPrefix(ctx context.Context, candidates []*Candidate, totals map[string]PoolTotals, limit int) (*Command, error) {
 	if len(candidates) < minMultiNodeBatch {
 		return nil, nil
 	}
@@ -68,6 +80,10 @@ func (c *cluster) multi(ctx context.Context, order []*Candidate, totals map[stri
 		high = len(candidates) - 1
 	}
 	for low <= high {
+		if reached(limit, c.effort.Simulations) {
+			c.effort.TimedOut = true
+			break
+		}
 		mid := (low + high) / 2
 		cmd, err := c.together(ctx, candidates[:mid+1], totals)
 		if err != nil {
@@ -137,7 +153,7 @@ func (c *cluster) single(order []*Candidate, verdicts []*Verdict, allowed map[st
 	for _, v := range verdicts {
 		verdictOf[v.Candidate] = v
 	}
-	for _, cand := range interleave(order) {
+	for _, cand := range interleave(order, nil) {
 		v := verdictOf[cand]
 		if allowed[cand.Pool.Name] > 0 && v.CanPass && v.Command != nil && approved(v.Scores) {
 			return v.Command
@@ -149,8 +165,8 @@ func (c *cluster) single(order []*Candidate, verdicts []*Verdict, allowed map[st
 // interleave takes one candidate of each pool in turn, the pool of the best
 // candidate first. Karpenter walks a map of the pools, filled in this order; Go
 // starts such a walk at a random slot, and for a few pools this order is the
-// likeliest by far.
-func interleave(order []*Candidate) []*Candidate {
+// likeliest by far. Pools that are named first come before the others.
+func interleave(order []*Candidate, first []string) []*Candidate {
 	byPool := map[string][]*Candidate{}
 	var pools []string
 	for _, cand := range order {
@@ -159,6 +175,18 @@ func interleave(order []*Candidate) []*Candidate {
 			pools = append(pools, name)
 		}
 		byPool[name] = append(byPool[name], cand)
+	}
+	if len(first) > 0 {
+		slices.SortStableFunc(pools, func(a, b string) int {
+			switch inA, inB := slices.Contains(first, a), slices.Contains(first, b); {
+			case inA == inB:
+				return 0
+			case inA:
+				return -1
+			default:
+				return 1
+			}
+		})
 	}
 	out := make([]*Candidate, 0, len(order))
 	for turn := 0; len(out) < len(order); turn++ {
