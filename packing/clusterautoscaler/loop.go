@@ -47,6 +47,9 @@ type member struct {
 	existing *packing.Node   // of the snapshot, or
 	launch   *packing.Launch // launched since
 	placed   []int32         // pods bound since
+	// Of a process: how far a deletion of the node has come, and what is known of its pods.
+	going goingState
+	known standing
 }
 
 // daemonPod is a pod that a template takes over from a real node.
@@ -95,6 +98,10 @@ type run struct {
 	launched   []int     // by group: nodes made so far
 	registered []int     // by group: nodes that are there
 	readyCount []int     // by group: those of them that are ready
+	// requested are the nodes asked for that a scale-up still waits for, by group; nil where
+	// every node that is missing is waited for. backoff is until when groups are left alone.
+	requested []int
+	backoff   []time.Time
 }
 
 func newRun(ctx context.Context, p *Packer, s *packing.Snapshot) (*run, error) {

@@ -48,6 +48,7 @@ type podTable struct {
 	daemon      []bool  // by pod
 	distinct    []*kind
 	controllers int // how many there are
+	index       *kindIndex
 }
 
 // readPods compiles the pods. Errors name the pod and the field.
@@ -69,7 +70,7 @@ func readPods(u *feasibility.Universe, pods []*corev1.Pod, priorities map[string
 			k.index = known.index
 		}
 	}
-	t.distinct, t.controllers = all.distinct, len(all.owners)-1
+	t.distinct, t.controllers, t.index = all.distinct, len(all.owners)-1, all
 	inParallel(len(pods), func(_, from, to int) {
 		for i := from; i < to; i++ {
 			t.kinds[i] = t.distinct[t.kinds[i].index]
@@ -258,15 +259,20 @@ func (t *podTable) young(pod int32, now time.Time, delay time.Duration) bool {
 		return false
 	}
 	p := t.pods[pod]
-	if a, ok := p.Annotations[scaleUpDelayAnnotation]; ok {
+	if p.CreationTimestamp.IsZero() {
+		return false
+	}
+	return p.CreationTimestamp.Add(t.delay(pod, delay)).After(now)
+}
+
+// delay is at what age a pod is looked at: its own, if that is longer.
+func (t *podTable) delay(pod int32, delay time.Duration) time.Duration {
+	if a, ok := t.pods[pod].Annotations[scaleUpDelayAnnotation]; ok {
 		if d, err := time.ParseDuration(a); err == nil && d > delay {
 			delay = d
 		}
 	}
-	if p.CreationTimestamp.IsZero() {
-		return false
-	}
-	return p.CreationTimestamp.Add(delay).After(now)
+	return delay
 }
 
 // podGroup is one equivalence group: pods of one kind, or a single pod.

@@ -53,6 +53,9 @@ type Memory struct {
 
 	candidates []string          // unneeded nodes of the last loop, in order
 	hints      map[string]string // where pods were found to fit: pod by namespace/name, node
+	requests   map[string]int    // by group that was scaled up: nodes that it still waits for
+	expected   map[string]expectation
+	templates  map[string]seenTemplate
 	walk       nodeWalk
 	update     time.Time
 	interval   time.Duration

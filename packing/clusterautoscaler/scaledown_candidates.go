@@ -73,6 +73,17 @@ func (o *candidateOrder) Less(i, j int) bool {
 // emptiness reports whether no pods need to be moved from a node, and then whether
 // some of its pods must finish first. Controllers and budgets are not looked up for it.
 func (a *process) emptiness(m *member) (empty, waits bool) {
+	if !a.steady(m) {
+		return a.judgeEmptiness(m)
+	}
+	if k := &m.known; !k.emptiness {
+		k.empty, k.waits = a.judgeEmptiness(m)
+		k.emptiness = true
+	}
+	return m.known.empty, m.known.waits
+}
+
+func (a *process) judgeEmptiness(m *member) (empty, waits bool) {
 	for _, p := range a.planner.on[m.index] {
 		pod := a.residents[p].pod
 		switch outcome, _ := a.rules.Judge(pod, drain.State{Now: a.now}); outcome {
@@ -101,7 +112,7 @@ func (a *process) eligible(m *member) (UnremovableReason, *Utilization) {
 	case m.node.Annotations[scaleDownDisabled] == "true":
 		return ScaleDownDisabledAnnotation, nil
 	}
-	u, err := a.utilization(m)
+	u, err := a.knownUtilization(m)
 	switch {
 	case err != nil:
 		return UnexpectedError, nil
@@ -109,7 +120,7 @@ func (a *process) eligible(m *member) (UnremovableReason, *Utilization) {
 		return ScaleDownUnreadyDisabled, nil
 	}
 	threshold := a.options[m.group].ScaleDownUtilizationThreshold
-	if _, gpu := gpuOf(m.node); gpu {
+	if m.known.gpu(m.node) {
 		threshold = a.options[m.group].ScaleDownGPUUtilizationThreshold
 	}
 	if u.Most() > threshold {

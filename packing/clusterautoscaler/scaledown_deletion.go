@@ -7,6 +7,11 @@ import "slices"
 // NodesToDelete, unneeded/nodes.go RemovableAt).
 func (a *process) removable() (empty, loaded []*removal) {
 	sizes := slices.Clone(a.targets)
+	for _, m := range a.members {
+		if m.underDeletion() && m.group >= 0 {
+			sizes[m.group]-- // it goes, though the target size does not say so yet
+		}
+	}
 	left := a.spare()
 	unneeded := a.planner.unneeded
 	if a.rng != nil { // the original keeps them in a map
@@ -48,7 +53,7 @@ func (a *process) removable() (empty, loaded []*removal) {
 }
 
 func (a *process) stays(n *removal, why UnremovableReason) {
-	a.planner.reasons[n.index] = Unremovable{Node: n.node, Reason: why}
+	a.report(n.member, Unremovable{Node: n.node, Reason: why})
 }
 
 // ifRemovable appends a node that may go to a list, and takes it from what its group
@@ -122,7 +127,7 @@ type bucket struct {
 // (pkg/core/scaledown/budgets/budgets.go, CropNodes). Groups that go as a whole go
 // first; one of them may exceed what is allowed.
 func (a *process) crop(empty, loaded []*removal) []*removal {
-	parallel, drains := a.down.MaxParallelism, a.down.MaxDrainParallelism
+	parallel, drains := a.parallelism()
 	emptyOnes, emptyWhole := a.buckets(empty)
 	loadedOnes, loadedWhole := a.buckets(loaded)
 	var first, second []*removal

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/binwright/binwright/packing/clusterautoscaler/internal/drain"
 	"github.com/binwright/binwright/packing/internal/feasibility"
@@ -27,6 +28,8 @@ type planner struct {
 	// and whether a node may receive pods.
 	on, before  [][]int32
 	destination []bool
+	moved       bool // some pod was put where it had not been put before
+	failed      bool // some removal failed in the simulation
 }
 
 // removal is a node that could go.
@@ -46,21 +49,25 @@ func (p *planner) forget() { p.unneeded = nil }
 // loop has put on nodes so far (static_autoscaler.go, scaleDown).
 func (a *process) scaleDown(out *Loop, found []podOnNode) {
 	pl := &a.planner
-	pl.on = make([][]int32, len(a.on))
-	for i, pods := range a.on {
-		pl.on[i] = slices.Clip(pods)
+	pl.moved, pl.failed = false, false
+	pl.on = pl.on[:0]
+	for _, pods := range a.on {
+		pl.on = append(pl.on, slices.Clip(pods))
 	}
 	for _, f := range found {
 		pl.on[f.node] = append(pl.on[f.node], f.pod)
 	}
-	pl.before = slices.Clone(pl.on)
-	pl.destination = make([]bool, len(a.memberOf))
+	pl.before = append(pl.before[:0], pl.on...)
+	pl.destination = slices.Grow(pl.destination[:0], len(a.memberOf))[:len(a.memberOf)]
+	clear(pl.destination)
 	for _, m := range a.members {
-		pl.destination[m.index] = !a.absent(m)
+		pl.destination[m.index] = !m.underDeletion() && !a.absent(m)
 	}
 	candidates := a.candidates()
-	for _, m := range candidates {
-		out.Candidates = append(out.Candidates, m.node)
+	if a.reports {
+		for _, m := range candidates {
+			out.Candidates = append(out.Candidates, m.node)
+		}
 	}
 	a.budgets.Reset()
 	a.findUnneeded(out, candidates)
@@ -115,6 +122,9 @@ func (a *process) inCooldown() bool {
 // otherwise lists what stays for reasons that the original reports, then all other
 // nodes; those that could go stay for the reason given.
 func (a *process) otherwise(out *Loop, reason UnremovableReason) {
+	if !a.reports {
+		return
+	}
 	goes := make(map[*corev1.Node]bool)
 	for _, d := range out.Deletions {
 		goes[d.Node] = true
@@ -137,6 +147,8 @@ func (a *process) otherwise(out *Loop, reason UnremovableReason) {
 			u.Reason = NotAutoscaled
 		case a.absent(m):
 			u.Reason = NotStarted
+		case m.underDeletion():
+			u.Reason = CurrentlyBeingDeleted
 		case unneeded[m.index]:
 			u.Reason = reason
 		case a.targets[m.group] <= a.groups[m.group].MinSize:
@@ -166,19 +178,7 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 			delete(pl.until, index)
 		}
 	}
-	out.Utilization = make(map[string]Utilization)
-	var eligible []*member
-	for _, m := range candidates {
-		reason, u := a.eligible(m)
-		if u != nil {
-			out.Utilization[m.node.Name] = *u
-		}
-		if reason != "" {
-			pl.reasons[m.index] = Unremovable{Node: m.node, Reason: reason}
-			continue
-		}
-		eligible = append(eligible, m)
-	}
+	eligible := a.eligibleOf(out, candidates)
 	a.cluster.Fork()
 	var removable []*removal
 	individual := 0
@@ -189,7 +189,8 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 		n, why := a.simulate(m)
 		if n == nil {
 			pl.until[m.index] = a.now.Add(a.down.UnremovableNodeRecheckTimeout)
-			pl.reasons[m.index] = why
+			pl.failed = true
+			a.report(m, why)
 			continue
 		}
 		removable = append(removable, n)
@@ -203,20 +204,51 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 	pl.oldHints, pl.hints = pl.hints, make(map[int32]int32)
 }
 
+// eligibleOf are the candidates whose removal is to be simulated; those that are being
+// deleted are not looked at.
+func (a *process) eligibleOf(out *Loop, candidates []*member) []*member {
+	if a.reports {
+		out.Utilization = make(map[string]Utilization)
+	}
+	var eligible []*member
+	for _, m := range candidates {
+		if m.underDeletion() {
+			continue
+		}
+		reason, u := a.eligible(m)
+		if u != nil && a.reports {
+			out.Utilization[m.node.Name] = *u
+		}
+		if reason != "" {
+			a.report(m, Unremovable{Node: m.node, Reason: reason})
+			continue
+		}
+		eligible = append(eligible, m)
+	}
+	return eligible
+}
+
+// report keeps why a node stays, if that is asked for.
+func (a *process) report(m *member, why Unremovable) {
+	if a.reports {
+		a.planner.reasons[m.index] = why
+	}
+}
+
 // keepTimes replaces the unneeded nodes, of which those that were unneeded before
 // are so since then (unneeded/nodes.go, Update).
 func (a *process) keepTimes(removable []*removal) {
 	pl := &a.planner
-	since := make(map[int32]time.Time, len(pl.unneeded))
+	since := make(map[*member]time.Time, len(pl.unneeded))
 	for _, n := range pl.unneeded {
-		since[n.index] = n.since
+		since[n.member] = n.since
 	}
 	pl.unneeded = removable
 	pl.candidates = make(map[int32]bool, len(removable))
 	for _, n := range removable {
 		pl.candidates[n.index] = true
 		n.since = a.now
-		if t, ok := since[n.index]; ok {
+		if t, ok := since[n.member]; ok {
 			n.since = t
 		}
 		n.threshold = a.options[n.group].ScaleDownUnneededTime
@@ -336,6 +368,7 @@ func (a *process) moveGroup(n *removal, order []int) bool {
 			return false
 		}
 		pl.hints[n.pods[i]], n.to[i] = node, node
+		pl.moved = true
 	}
 	return true
 }
@@ -356,7 +389,7 @@ func (a *process) ghost(m *member) *feasibility.Profile {
 }
 
 // recall takes up what an autoscaler knew; nodes and pods that are gone are forgotten.
-func (a *process) recall(from Memory) {
+func (a *process) recall(from Memory) error {
 	pl := &a.planner
 	pl.until = make(map[int32]time.Time)
 	pl.candidates, pl.hints = make(map[int32]bool), make(map[int32]int32)
@@ -385,6 +418,12 @@ func (a *process) recall(from Memory) {
 			}
 		}
 	}
+	for name, since := range from.Unneeded {
+		if byName[name] == nil { // it still counts among those of the last loop
+			pl.unneeded = append(pl.unneeded, &removal{member: &member{index: -1, node: &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}}, since: since})
+		}
+	}
+	return a.recallRequests(from, byName)
 }
 
 func podKey(p *corev1.Pod) string { return fmt.Sprintf("%s/%s", p.Namespace, p.Name) }
@@ -414,5 +453,6 @@ func (a *process) memory() Memory {
 			out.hints[podKey(a.residents[p].pod)] = m.node.Name
 		}
 	}
+	a.rememberRequests(&out)
 	return out
 }

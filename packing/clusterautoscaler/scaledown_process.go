@@ -27,7 +27,12 @@ type process struct {
 	residents  []resident
 	on         [][]int32 // by node: its pods, by number
 	expendable [][]int32 // by node: its pods that do not count
+	waiting    []int32   // pods without a node, in order
 	hidden     []int32   // pods that have not arrived yet
+	draining   int       // nodes whose pods are being evicted
+	live       bool      // told what happens: pods are bound by others
+	reports    bool      // loops list what they saw
+	last       settled   // how the last loop left the process
 	asked      []bool    // by group: nodes have been asked for and have not all come
 	hints      hints     // of pending pods, to nodes that are on their way
 	planner    planner
@@ -38,10 +43,11 @@ type process struct {
 
 // resident is a pod as scale-down sees it.
 type resident struct {
-	pod      *corev1.Pod
-	class    *feasibility.Class
-	budgets  []*drain.Budget
-	priority int32
+	pod         *corev1.Pod
+	class       *feasibility.Class
+	budgets     []*drain.Budget
+	priority    int32
+	terminating bool
 }
 
 // newProcess reads a cluster.
@@ -65,7 +71,7 @@ func newProcess(ctx context.Context, p *Packer, c Cluster) (*process, error) {
 		return nil, err
 	}
 	a := &process{run: r, down: &p.settings.ScaleDown, rules: p.settings.ScaleDown.drainRules(),
-		controllers: newOwners(c), ghosts: make(map[*member]*feasibility.Profile), asked: make([]bool, len(p.groups)),
+		controllers: newOwners(c), ghosts: make(map[*member]*feasibility.Profile), asked: make([]bool, len(p.groups)), reports: true,
 		lastScaleUp: c.Memory.LastScaleUp, lastDeletion: c.Memory.LastDeletion, lastFailure: c.Memory.LastFailure}
 	for i, g := range r.groups {
 		o := p.settings.groupOptions(g.Name)
@@ -75,12 +81,15 @@ func newProcess(ctx context.Context, p *Packer, c Cluster) (*process, error) {
 		a.options = append(a.options, o)
 		a.asked[i] = r.targets[i] > r.registered[i]
 		r.launched[i] = 1
+		r.requested = append(r.requested, max(0, r.targets[i]-r.registered[i]))
 	}
 	if a.budgets, err = drain.NewBudgets(c.Snapshot.PodDisruptionBudgets); err != nil {
 		return nil, err
 	}
 	a.readResidents(all, nodeOf)
-	a.recall(c.Memory)
+	if err := a.recall(c.Memory); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -177,8 +186,9 @@ func (a *process) readResidents(all []*corev1.Pod, nodeOf []int) {
 	a.expendable = make([][]int32, len(a.memberOf))
 	for i, pod := range all {
 		k := a.pods.kinds[i]
-		a.residents[i] = resident{pod: pod, class: k.class, budgets: budgetsOf[k.index], priority: k.priority}
+		a.residents[i] = resident{pod: pod, class: k.class, budgets: budgetsOf[k.index], priority: k.priority, terminating: pod.DeletionTimestamp != nil}
 		if nodeOf[i] < 0 {
+			a.waiting = append(a.waiting, int32(i))
 			continue
 		}
 		a.bound[i] = true
@@ -188,6 +198,9 @@ func (a *process) readResidents(all []*corev1.Pod, nodeOf []int) {
 			continue
 		}
 		a.on[m.index] = append(a.on[m.index], int32(i))
+		if pod.DeletionTimestamp != nil {
+			m.known.terminating++ // what it counts for depends on the time
+		}
 		a.cluster.Place(k.class, m.index, 1)
 		if pod.DeletionTimestamp == nil && (isDaemonPod(pod) || isMirrorPod(pod)) {
 			m.daemons = append(m.daemons, newDaemonPod(pod, k.class))
@@ -227,9 +240,15 @@ func (o *owners) Find(kind, namespace, name string) (replicas int, found bool) {
 func (a *process) tick(now time.Time) (*Loop, error) {
 	a.now = now
 	a.arrive()
-	out := &Loop{At: now, Result: ScaleDownNotTried, ScaleUp: ScaleUpNotTried, Pending: a.pending()}
+	a.last.begin(a)
+	out := &Loop{At: now, Result: ScaleDownNotTried, ScaleUp: ScaleUpNotTried}
+	if a.reports {
+		out.Pending = a.pending()
+	}
 	for g := range a.groups {
-		a.asked[g] = a.asked[g] && a.upcoming(g) > 0
+		if a.asked[g] = a.asked[g] && a.upcoming(g) > 0; !a.asked[g] {
+			a.requested[g] = 0
+		}
 	}
 	if err := a.refreshTemplates(); err != nil {
 		return nil, err
@@ -238,7 +257,7 @@ func (a *process) tick(now time.Time) (*Loop, error) {
 	for _, m := range a.members {
 		if m.ready {
 			ready++
-		} else if !a.notStarted(m) {
+		} else if m.going != goneFromCloud && !a.notStarted(m) {
 			unready++
 		}
 	}
@@ -261,6 +280,7 @@ func (a *process) tick(now time.Time) (*Loop, error) {
 	out.ScaleUp = l.result
 	for _, s := range l.resizes {
 		out.ScaleUps = append(out.ScaleUps, ScaleUp{a.groups[s.group], s.from, s.to})
+		a.requested[s.group] += s.to - s.from
 		a.lastScaleUp = now
 	}
 	if a.down.Enabled {
@@ -275,27 +295,37 @@ func (a *process) tick(now time.Time) (*Loop, error) {
 	if err := a.ctx.Err(); err != nil {
 		return nil, err
 	}
-	goes := make(map[*corev1.Node]bool)
+	a.settleFound(out, found)
+	if a.settings.EnforceNodeGroupMinSize {
+		a.growToMinSize(out)
+	}
+	a.last.end(a, out, found)
+	return out, nil
+}
+
+// settleFound binds the pods that the loop found room for on real nodes; where others
+// bind pods, it only says where there is room.
+func (a *process) settleFound(out *Loop, found []podOnNode) {
+	goes := make(map[*corev1.Node]bool, len(out.Deletions))
 	for _, d := range out.Deletions {
 		goes[d.Node] = true
 	}
 	for _, f := range found {
-		if goes[a.memberOf[f.node].node] {
-			continue // it is tainted by now: the pod waits for another
+		if goes[a.memberOf[f.node].node] || a.bound[f.pod] {
+			continue // the node is tainted by now and the pod waits for another; or it is still being evicted
 		}
 		out.Bound = append(out.Bound, Move{a.residents[f.pod].pod, a.memberOf[f.node].node.Name})
-		a.settleOn(f.pod, f.node)
+		if !a.live {
+			a.settleOn(f.pod, f.node)
+		}
 	}
-	if a.settings.EnforceNodeGroupMinSize {
-		a.growToMinSize(out)
-	}
-	return out, nil
 }
 
 func (a *process) growToMinSize(out *Loop) {
 	for _, s := range a.toMinSize() {
 		a.targets[s.group] = s.to
 		a.asked[s.group] = true
+		a.requested[s.group] += s.to - s.from
 		a.lastScaleUp = a.now
 		out.ScaleUps = append(out.ScaleUps, ScaleUp{a.groups[s.group], s.from, s.to})
 	}
@@ -304,6 +334,8 @@ func (a *process) growToMinSize(out *Loop) {
 // settleOn binds a pod to a node for good.
 func (a *process) settleOn(pod, node int32) {
 	a.bind(pod, node)
+	a.memberOf[node].podsChanged()
+	a.dropWaiting(pod)
 	at, _ := slices.BinarySearch(a.on[node], pod)
 	a.on[node] = slices.Insert(a.on[node], at, pod)
 }
@@ -312,12 +344,9 @@ func (a *process) settleOn(pod, node int32) {
 // known to be unschedulable.
 func (a *process) arrive() {
 	a.hidden = a.hidden[:0]
-	for i := range a.pods.pods {
-		if a.now.IsZero() || a.bound[i] {
-			continue
-		}
-		if created := a.residents[i].pod.CreationTimestamp; !created.IsZero() && !created.Time.Before(a.now) {
-			a.hidden = append(a.hidden, int32(i))
+	for _, i := range a.waiting {
+		if created := a.residents[i].pod.CreationTimestamp; !a.now.IsZero() && !created.IsZero() && !created.Time.Before(a.now) {
+			a.hidden = append(a.hidden, i)
 		}
 	}
 }
@@ -330,8 +359,8 @@ func (a *process) isHidden(pod int32) bool {
 // pending are the pods that have been created and have no node.
 func (a *process) pending() []*corev1.Pod {
 	out := []*corev1.Pod{}
-	for i := range a.pods.pods {
-		if pod := a.residents[i].pod; !a.bound[i] && (a.now.IsZero() || !pod.CreationTimestamp.After(a.now)) {
+	for _, i := range a.waiting {
+		if pod := a.residents[i].pod; a.now.IsZero() || !pod.CreationTimestamp.After(a.now) {
 			out = append(out, pod)
 		}
 	}
@@ -353,7 +382,7 @@ func (a *process) notStarted(m *member) bool {
 func (a *process) upcoming(g int) int {
 	n := a.targets[g] - a.registered[g]
 	for _, m := range a.members {
-		if m.group == g && a.notStarted(m) {
+		if m.group == g && m.going != goneFromCloud && a.notStarted(m) {
 			n++
 		}
 	}
@@ -362,7 +391,9 @@ func (a *process) upcoming(g int) int {
 
 // absent reports whether a node is left out of the loop, templates standing in for
 // it: one that has not started, of a group that is being scaled up (GetUpcomingNodes).
-func (a *process) absent(m *member) bool { return m.group >= 0 && a.asked[m.group] && a.notStarted(m) }
+func (a *process) absent(m *member) bool {
+	return !m.ready && m.group >= 0 && a.asked[m.group] && m.going != goneFromCloud && !a.backedOff(m.group) && a.notStarted(m)
+}
 
 // pack is run.packPending for an autoscaler at work: nodes that have not started
 // are replaced by upcoming ones, pods arrive, and those for which an upcoming node was
@@ -388,11 +419,10 @@ func (a *process) pack(l *loop) []podOnNode {
 			a.cluster.RemoveNode(m.index)
 		}
 	}
-	var waiting []int32
-	for i, k := range a.pods.kinds {
-		if !a.bound[i] && !a.isHidden(int32(i)) && k.unsupported == "" && k.priority >= a.settings.ExpendablePodsPriorityCutoff {
-			waiting = append(waiting, int32(i))
-		}
+	waiting := a.evicted(a.unplaced())
+	if len(waiting) == 0 {
+		a.hints = nil
+		return nil
 	}
 	a.pods.byPriority(waiting)
 	var found []podOnNode
@@ -434,6 +464,28 @@ func (a *process) pack(l *loop) []podOnNode {
 	return found
 }
 
+// unplaced are the pods that wait and that the loop looks at.
+func (a *process) unplaced() []int32 {
+	var out []int32
+	for _, i := range a.waiting {
+		if k := a.pods.kinds[i]; !a.isHidden(i) && k.unsupported == "" && k.priority >= a.settings.ExpendablePodsPriorityCutoff {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (a *process) addWaiting(pod int32) {
+	at, _ := slices.BinarySearch(a.waiting, pod)
+	a.waiting = slices.Insert(a.waiting, at, pod)
+}
+
+func (a *process) dropWaiting(pod int32) {
+	if at, ok := slices.BinarySearch(a.waiting, pod); ok {
+		a.waiting = slices.Delete(a.waiting, at, at+1)
+	}
+}
+
 // upcomingNode names a node that is on its way: the n-th of a group.
 type upcomingNode struct{ group, n int }
 
@@ -453,7 +505,7 @@ func (h hints) of(pod int32) upcomingNode {
 // the original names each new template at random.
 func (a *process) remembered(g int) bool {
 	m := a.templateOf[g]
-	return m != nil && (a.memberOf[m.index] != m || !goodTemplate(m.node, a.now))
+	return m != nil && (m.index < 0 || a.memberOf[m.index] != m || !goodTemplate(m.node, a.now))
 }
 
 // launch makes a node of a group real. It is ready and as old as the loop.
@@ -482,6 +534,7 @@ func (a *process) remove(m *member) {
 		if int(p) < len(a.bound) && !drain.IsDaemon(pod) && !drain.IsMirror(pod) && pod.DeletionTimestamp == nil {
 			a.bound[p] = false
 			delete(a.planner.oldHints, p) // what waits is another pod
+			a.addWaiting(p)
 		}
 	}
 	a.cluster.RemoveNode(m.index)

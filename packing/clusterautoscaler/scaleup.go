@@ -196,13 +196,17 @@ func (r *run) toMinSize() []resize {
 func (r *run) safe(group int) bool { return r.healthy(group) && !r.backedOff(group) }
 
 func (r *run) backedOff(group int) bool {
-	return slices.Contains(r.settings.BackedOff, r.groups[group].Name)
+	return r.backoff != nil && r.backoff[group].After(r.now) || slices.Contains(r.settings.BackedOff, r.groups[group].Name)
 }
 
 // healthy reports whether few enough of a group's nodes are unready
 // (pkg/clusterstate/clusterstate.go, IsNodeGroupHealthy).
 func (r *run) healthy(group int) bool {
-	return r.tolerable(r.registered[group]-r.readyCount[group], r.registered[group])
+	unready := r.registered[group] - r.readyCount[group]
+	if r.requested != nil {
+		unready = r.targets[group] - r.requested[group] - r.readyCount[group]
+	}
+	return r.tolerable(unready, r.registered[group])
 }
 
 // tolerable reports whether so many unready nodes among all are no reason to stop.

@@ -52,6 +52,9 @@ type template struct {
 	held    []feasibility.Held
 	// used is what the pods that it comes with request, without the count of pods.
 	used resources.Vector
+	// from and running are the node and its daemon pods that it was made from, if it was.
+	from    *corev1.Node
+	running []daemonPod
 }
 
 func (t *template) node() *corev1.Node { return t.profile.Node }
@@ -129,7 +132,12 @@ func (r *run) fromGroup(g *packing.NodeGroup) (*template, error) {
 // pods stay, and daemons that it does not run are not added, unless their pods
 // preempt all others (SanitizedTemplateNodeInfoFromNodeInfo).
 func (r *run) fromNode(n *member, g *packing.NodeGroup) (*template, error) {
-	return r.template(r.sanitized(n.node, g.Name), n.daemons, r.settings.ForceDaemonSets)
+	t, err := r.template(r.sanitized(n.node, g.Name), n.daemons, r.settings.ForceDaemonSets)
+	if err != nil {
+		return nil, err
+	}
+	t.from, t.running = n.node, n.daemons
+	return t, nil
 }
 
 func (r *run) template(node *corev1.Node, running []daemonPod, force bool) (*template, error) {
@@ -223,9 +231,10 @@ func (r *run) refreshTemplates() error {
 			continue
 		}
 		found[m.group] = true
-		if r.templateOf[m.group] == m {
+		if r.templateOf[m.group] == m && !m.known.staleTemplate {
 			continue
 		}
+		m.known.staleTemplate = false
 		t, err := r.fromNode(m, r.groups[m.group])
 		if err != nil {
 			return err

@@ -68,3 +68,10 @@ func (b Budgets) Take(pods [][]*Budget) (atOnce bool) {
 	}
 	return atOnce
 }
+
+// SetAllowed takes over how many pods may go, and reports whether that has changed.
+func (x *Budget) SetAllowed(n int32) bool {
+	changed := x.initial != n
+	x.initial, x.Allowed = n, n
+	return changed
+}

@@ -172,14 +172,16 @@ func IsMirror(pod *corev1.Pod) bool {
 
 // LongTerminating reports whether a pod should have been gone half a minute ago.
 func LongTerminating(pod *corev1.Pod, now time.Time) bool {
-	if pod.DeletionTimestamp == nil {
-		return false
-	}
+	return pod.DeletionTimestamp != nil && TerminatingUntil(pod).Before(now)
+}
+
+// TerminatingUntil is the moment after which a pod that is being deleted has been so for long.
+func TerminatingUntil(pod *corev1.Pod) time.Time {
 	grace := int64(corev1.DefaultTerminationGracePeriodSeconds)
 	if pod.Spec.TerminationGracePeriodSeconds != nil {
 		grace = *pod.Spec.TerminationGracePeriodSeconds
 	}
-	return pod.DeletionTimestamp.Add(time.Duration(grace)*time.Second + longTerminatingExtra).Before(now)
+	return pod.DeletionTimestamp.Add(time.Duration(grace)*time.Second + longTerminatingExtra)
 }
 
 // finished reports whether a pod has run for good (IsPodTerminal).
