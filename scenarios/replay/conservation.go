@@ -30,7 +30,8 @@ func (m *meter) conserved(pods, nodes int) error {
 	asked := n.requested - n.withdrawn - totalOf(byReason(n.failures))
 	inPhases := n.in[phaseLaunching] + n.in[phaseReady] + n.in[phaseLeaving]
 	check(asked+n.existing-n.gone == inPhases,
-		"%d nodes were there, %d were asked for in earnest and %d are gone, but %d are in a phase of life", n.existing, asked, n.gone, inPhases)
+		"%d nodes were there, %d were asked for in earnest and %d are gone, but %d are in a phase of life",
+		n.existing, asked, n.gone, inPhases)
 	check(inPhases >= l.nodes, "%d nodes are in a phase of life, but %d are billed", inPhases, l.nodes)
 
 	var ran integral
@@ -46,7 +47,8 @@ func (m *meter) conserved(pods, nodes int) error {
 	check(billed.usd() >= accrued*(1-tolerance)-tolerance && billed.usd() <= (accrued+most)*(1+tolerance)+tolerance,
 		"the bill is $%v, but nodes cost $%v by their time and rounding up adds $%v at most", billed.usd(), accrued, most)
 	if l.nodes == 0 {
-		check(l.priceRate == 0 && l.wasteRate == 0, "without a node $%v an hour are paid and $%v wasted", float64(l.priceRate)/billionths, float64(l.wasteRate)/billionths)
+		check(l.priceRate == 0 && l.wasteRate == 0, "without a node $%v an hour are paid and $%v wasted",
+			float64(l.priceRate)/billionths, float64(l.wasteRate)/billionths)
 		check(n.requestedCPU == 0 && n.requestedMemory == 0 && n.allocatableCPU == 0 && n.allocatableMemory == 0,
 			"without a node %d milli-CPU and %d bytes are requested, %d and %d allocatable",
 			n.requestedCPU, n.requestedMemory, n.allocatableCPU, n.allocatableMemory)

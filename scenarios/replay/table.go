@@ -1,0 +1,325 @@
+package replay
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/binwright/binwright/scenarios/internal/report"
+)
+
+const (
+	// Width is the number of columns that the tables of this package keep within.
+	Width = report.Width
+
+	margin = "  "
+	// abreast is how many results a table has side by side.
+	abreast = 3
+	// longestName is what is shown of an autoscaler's name or an instance type's.
+	longestName = 24
+	// breakdownRows is how many names a breakdown has before the others come together.
+	breakdownRows = 6
+)
+
+// WriteTable writes results for people, those of one scenario beside each other:
+// the headline figures, a column for each autoscaler, then what nodes cost by
+// instance type and capacity type, and what was decided why. With two results a
+// column says by how much the second differs from the first. Lines are at most
+// [Width] columns long.
+func WriteTable(w io.Writer, results ...*Result) error {
+	out := bufio.NewWriter(w)
+	writeAbreast(out, results, func(r *Result) string { return r.Scenario }, writeResults)
+	return out.Flush()
+}
+
+// writeAbreast writes what is of one scenario together, as much as a table holds.
+func writeAbreast[T any](out *bufio.Writer, all []T, scenario func(T) string, write func(*bufio.Writer, []T)) {
+	for i := 0; i < len(all); {
+		end := i + 1
+		for end < len(all) && end-i < abreast && scenario(all[end]) == scenario(all[i]) {
+			end++
+		}
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		write(out, all[i:end])
+		i = end
+	}
+}
+
+// writeResults writes the table of results of one scenario.
+func writeResults(out *bufio.Writer, results []*Result) {
+	report.Wrapped(out, "", heading(results))
+	for _, r := range results {
+		if !r.Complete {
+			report.Wrapped(out, margin, fmt.Sprintf("%s with seed %d was stopped after %s: its figures are of that time.",
+				r.Autoscaler, r.Seed, report.Elapsed(r.Duration.Seconds())))
+		}
+	}
+	out.WriteByte('\n')
+	report.Aligned(out, margin, headlines(results))
+	for _, split := range []struct {
+		title string
+		of    func(*Result) []Share
+	}{
+		{"INSTANCE TYPE", func(r *Result) []Share { return r.Cost.ByType }},
+		{"CAPACITY TYPE", func(r *Result) []Share { return r.Cost.ByCapacityType }},
+	} {
+		if rows := breakdown(split.title, results, split.of); rows != nil {
+			out.WriteByte('\n')
+			report.Aligned(out, margin, rows)
+		}
+	}
+	if rows := decisions(results); rows != nil {
+		out.WriteByte('\n')
+		report.Aligned(out, margin, rows)
+	}
+	writeAssumptions(out, results)
+}
+
+func heading(results []*Result) string {
+	first := results[0]
+	s := fmt.Sprintf("%s over %s of virtual time", first.Scenario, report.Elapsed(first.Duration.Seconds()))
+	if slices.ContainsFunc(results, func(r *Result) bool { return r.Seed != first.Seed || r.Duration != first.Duration }) {
+		return first.Scenario
+	}
+	return s + fmt.Sprintf(", seed %d", first.Seed)
+}
+
+// columnName tells results apart: by seed or time too where they differ in it.
+func columnName(r *Result, results []*Result) string {
+	name := report.Shorten(r.Autoscaler, longestName)
+	for _, other := range results {
+		if other != r && other.Autoscaler == r.Autoscaler {
+			suffix := fmt.Sprintf(" #%d", r.Seed)
+			return report.Shorten(r.Autoscaler, longestName-len(suffix)) + suffix
+		}
+	}
+	return name
+}
+
+// headlines are the rows of figures that some result has.
+func headlines(results []*Result) [][]string {
+	header := []string{"FIGURE"}
+	for _, r := range results {
+		header = append(header, columnName(r, results))
+	}
+	if len(results) == 2 {
+		header = append(header, "DIFFERENCE")
+	}
+	rows := [][]string{header}
+	row := func(label string, value func(*Result) float64, form func(float64) string) {
+		cells := []string{label}
+		values := make([]float64, len(results))
+		for i, r := range results {
+			values[i] = value(r)
+			cells = append(cells, form(values[i]))
+		}
+		if len(results) == 2 {
+			cells = append(cells, relative(values[0], values[1]))
+		}
+		rows = append(rows, cells)
+	}
+	for i, section := range sections {
+		if i > 0 {
+			rows = append(rows, nil)
+		}
+		for _, f := range section {
+			if f.optional && !slices.ContainsFunc(results, func(r *Result) bool { return f.value(r) != 0 }) {
+				continue
+			}
+			row(f.label, f.value, f.form)
+			if f.reasons == nil {
+				continue
+			}
+			for _, reason := range reasonsOf(results, f.reasons) {
+				row("  "+report.Shorten(reason, 36), func(r *Result) float64 { return float64(countOf(f.reasons(r), reason)) }, report.Number)
+			}
+		}
+	}
+	return rows
+}
+
+// relative is how much b is above or below a.
+func relative(a, b float64) string {
+	switch {
+	case a == b:
+		return "="
+	case a == 0:
+		return ""
+	}
+	share := b/a - 1
+	switch {
+	case math.Abs(share) < 0.0005:
+		return "0.0%"
+	case share >= 10:
+		return "x" + report.Number(b/a)
+	}
+	return fmt.Sprintf("%+.1f%%", share*100)
+}
+
+// reasonsOf lists the reasons of all results, the most frequent first.
+func reasonsOf(results []*Result, of func(*Result) []ReasonCount) []string {
+	counts := map[string]int{}
+	for _, r := range results {
+		for _, c := range of(r) {
+			counts[c.Reason] += c.Count
+		}
+	}
+	var reasons []string
+	for _, c := range byReason(counts) {
+		reasons = append(reasons, c.Reason)
+	}
+	return reasons
+}
+
+func countOf(counts []ReasonCount, reason string) int {
+	for _, c := range counts {
+		if c.Reason == reason {
+			return c.Count
+		}
+	}
+	return 0
+}
+
+// breakdown are the rows of one split of the bill: a block of nodes, node-hours
+// and dollars for each result, the names that cost most in all results first.
+func breakdown(title string, results []*Result, of func(*Result) []Share) [][]string {
+	names := namesOf(results, of)
+	if len(names) == 0 {
+		return nil
+	}
+	block := func(nodes, hours, usd string) string { return fmt.Sprintf("%7s %10s %9s", nodes, hours, usd) }
+	top, units := []string{title}, []string{""}
+	for _, r := range results {
+		top = append(top, columnName(r, results))
+		units = append(units, block("nodes", "node-hours", "$"))
+	}
+	rows := [][]string{top, units}
+	row := func(label string, has func(name string) bool) {
+		cells := []string{label}
+		for _, r := range results {
+			var nodes int
+			var hours, usd float64
+			for _, s := range of(r) {
+				if has(s.Name) {
+					nodes, hours, usd = nodes+s.Nodes, hours+s.NodeHours, usd+s.USD
+				}
+			}
+			if nodes == 0 {
+				cells = append(cells, block("-", "-", "-"))
+				continue
+			}
+			cells = append(cells, block(report.Whole(nodes), report.Number(hours), report.Money(usd)))
+		}
+		rows = append(rows, cells)
+	}
+	shown := names
+	if len(names) > breakdownRows {
+		shown = names[:breakdownRows-1]
+	}
+	for _, name := range shown {
+		label := report.Shorten(name, longestName)
+		if name == "" {
+			label = "unknown"
+		}
+		row(label, func(n string) bool { return n == name })
+	}
+	if others := names[len(shown):]; len(others) > 0 {
+		row(report.Count(len(others), "other"), func(n string) bool { return slices.Contains(others, n) })
+	}
+	return rows
+}
+
+// namesOf lists the names of a split in all results, the largest sum first.
+func namesOf(results []*Result, of func(*Result) []Share) []string {
+	sums := map[string]amount{}
+	for _, r := range results {
+		for _, s := range of(r) {
+			sum := sums[s.Name]
+			sum.add(s.USD)
+			sums[s.Name] = sum
+		}
+	}
+	names := make([]string, 0, len(sums))
+	for name := range sums {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(-cmp.Compare(sums[a].usd(), sums[b].usd()), cmp.Compare(a, b))
+	})
+	return names
+}
+
+// decisions are the rows of what was decided most, and why.
+func decisions(results []*Result) [][]string {
+	of := func(r *Result) []ReasonCount {
+		counts := make([]ReasonCount, len(r.Decisions))
+		for i, d := range r.Decisions {
+			counts[i] = ReasonCount{d.text(), d.Count}
+		}
+		return counts
+	}
+	reasons := reasonsOf(results, of)
+	if len(reasons) == 0 {
+		return nil
+	}
+	header := []string{"DECISION"}
+	width := Width - len(margin)
+	for _, r := range results {
+		name := columnName(r, results)
+		header = append(header, name)
+		width -= utf8.RuneCountInString(name) + 2
+	}
+	rows := [][]string{header}
+	const shown = 2 * breakdownRows
+	for _, reason := range reasons[:min(shown, len(reasons))] {
+		cells := []string{report.Shorten(reason, width)}
+		for _, r := range results {
+			cells = append(cells, report.Whole(countOf(of(r), reason)))
+		}
+		rows = append(rows, cells)
+	}
+	if more := len(reasons) - shown; more > 0 {
+		rows = append(rows, []string{"and " + report.Count(more, "more kind")})
+	}
+	return rows
+}
+
+// text is the decision as a line of a table names it.
+func (d *DecisionCount) text() string {
+	if d.Reason == "" {
+		return d.Kind
+	}
+	return d.Kind + ": " + d.Reason
+}
+
+// writeAssumptions writes each assumption once, with those who make it if not all do.
+func writeAssumptions(out *bufio.Writer, results []*Result) {
+	var lines []string
+	by := map[string][]string{}
+	for _, r := range results {
+		for _, a := range r.Assumptions {
+			if by[a] == nil {
+				lines = append(lines, a)
+			}
+			by[a] = append(by[a], columnName(r, results))
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	out.WriteString("\n" + margin + "ASSUMED\n")
+	for _, a := range lines {
+		text := a
+		if len(by[a]) < len(results) {
+			text = strings.Join(by[a], ", ") + ": " + a
+		}
+		report.Wrapped(out, margin, text)
+	}
+}
