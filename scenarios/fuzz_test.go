@@ -28,8 +28,8 @@ func seeds(f *testing.F, dirs ...string) {
 			f.Fatal(err)
 		}
 		for _, file := range files {
-			if filepath.Ext(file) == ".golden" {
-				continue
+			if ext := filepath.Ext(file); ext == ".golden" || ext == "" {
+				continue // a golden file or a directory
 			}
 			text, err := os.ReadFile(file)
 			if err != nil {

@@ -4,8 +4,11 @@
 // [Load] and [Read] take ordinary Kubernetes manifests, such as the output of
 // "kubectl get pods,nodes -A -o yaml" beside the user's NodePools, and one kind
 // of our own (binwright.dev/v1alpha1 Scenario) for what Kubernetes has no kind
-// for. [ReadTrace] takes a recorded workload. [Names] and [Named] give the
-// embedded scenarios, [Generate] makes seeded synthetic ones.
+// for. [ReadTrace] takes a recorded workload. [Names], [Timelines] and [Named]
+// give the embedded scenarios, [Generate] makes seeded synthetic ones.
+//
+// What happens over time is in Timeline (recorded) and Activity (declared);
+// [Scenario.Events] makes events of both for a replay.
 //
 // Input is not trusted: its size, its depth and what it expands to are bounded,
 // and every mistake found is reported, all in one [LoadError].
