@@ -2,107 +2,149 @@ package karpenter
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/binwright/binwright/packing/internal/topology"
 )
 
-// boundClass is bound pods that no selector tells apart, and where they are.
-type boundClass struct {
-	pod *corev1.Pod // one of them
-	at  []boundAt
+// antiSpec is the required anti-affinity of pods that state the same, and whose
+// labels do not tell their terms apart.
+type antiSpec struct {
+	pod   *corev1.Pod // one of them
+	terms []antiTerm
+	at    int // what memory.stated was, plus one, when terms were worked out
+}
+
+type antiTerm struct {
+	constraint constraint
+	identity   int32
 }
 
 // antiBound is a term of required anti-affinity that bound pods state, and where they are.
 type antiBound struct {
-	constraint constraint
+	constraint *constraint
+	identity   int32
 	pod        *corev1.Pod // the first of them
 	at         []boundAt
 	total      int32
-	movable    []int32      // by position of the node
 	counts     *boundCounts // once a run needed them
 }
 
 type boundAt struct {
 	node  *node
 	count int32
-	// movable are those of them that leave if a simulation takes their node away.
-	movable int32
 }
 
-// countAt adds a pod on a node to a list that is in the order of nodes.
-func countAt(list []boundAt, n *node, movable bool) []boundAt {
-	if last := len(list) - 1; last < 0 || list[last].node != n {
-		list = append(list, boundAt{node: n})
-	}
-	here := &list[len(list)-1]
-	here.count++
-	if movable {
-		here.movable++
-	}
-	return list
+// leavers are the pods that leave a node which a simulation takes away, as groups
+// count them.
+type leavers struct {
+	labels []labelRun
+	anti   []antiRun
 }
 
-// compileBound groups the pods on nodes that count for topologies.
-func (p *problem) compileBound() error {
-	moving := make(map[*corev1.Pod]bool)
-	for _, pod := range p.pods {
-		if pod.Spec.NodeName != "" || p.displaced != nil {
-			moving[pod] = true
+// leaversOf counts pods of a node.
+func (m *memory) leaversOf(pods []*corev1.Pod) *leavers {
+	l := &leavers{labels: m.countLabels(pods, nil)}
+	for _, pod := range pods {
+		if !isTerminal(pod) && hasRequiredAntiAffinity(pod) {
+			l.anti = countAnti(l.anti, m.antiOf(pod))
 		}
 	}
-	index, terms := map[string]int{}, map[string]*antiBound{}
-	var buf []byte
-	for _, n := range p.nodes {
-		for _, pod := range n.Pods {
-			movable := moving[pod]
-			if movable && p.displaced == nil || isTerminal(pod) {
-				continue
-			}
-			if hasRequiredAntiAffinity(pod) {
-				if err := p.compileAntiBound(pod, n, movable, terms); err != nil {
-					return err
-				}
-			}
-			if pod.DeletionTimestamp != nil {
-				continue
-			}
-			buf = append(append(buf[:0], pod.Namespace...), 0)
-			buf = p.appendLabels(buf, pod.Labels)
-			at, ok := index[string(buf)]
-			if !ok {
-				at = len(p.bound)
-				index[string(buf)] = at
-				p.bound = append(p.bound, boundClass{pod: pod})
-			}
-			p.bound[at].at = countAt(p.bound[at].at, n, movable)
-		}
-	}
-	return nil
+	return l
 }
 
-// compileAntiBound counts a bound pod for each of its terms of required anti-affinity.
-func (p *problem) compileAntiBound(pod *corev1.Pod, n *node, movable bool, terms map[string]*antiBound) error {
+// antiOf numbers the anti-affinity that a pod requires.
+func (m *memory) antiOf(pod *corev1.Pod) int32 {
 	required := pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	w := &m.spec
+	w.buf = w.buf[:0]
+	w.text(pod.Namespace)
+	byLabels := false
+	w.number(len(required))
 	for i := range required {
-		tc, err := p.termConstraint(pod, &required[i], true)
+		w.podTerm(&required[i])
+		byLabels = byLabels || len(required[i].MatchLabelKeys)+len(required[i].MismatchLabelKeys) > 0
+	}
+	w.number(len(pod.Spec.Tolerations)) // they tell which domains count
+	for i := range pod.Spec.Tolerations {
+		w.toleration(&pod.Spec.Tolerations[i])
+	}
+	if byLabels {
+		w.labels(pod.Labels)
+	}
+	id, fresh := m.antiSpecs.of(w.buf)
+	if fresh {
+		m.antiSpecList = append(m.antiSpecList, &antiSpec{pod: pod})
+		m.readKeys(pod)
+	}
+	return id
+}
+
+// antiTerms returns the terms of an antiSpec.
+func (p *problem) antiTerms(id int32) ([]antiTerm, error) {
+	m := p.m
+	a := m.antiSpecList[id]
+	if a.at == m.stated+1 {
+		return a.terms, nil
+	}
+	required := a.pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	a.terms = make([]antiTerm, len(required))
+	for i := range required {
+		tc, err := p.termConstraint(a.pod, &required[i], true)
 		if err != nil {
-			return fmt.Errorf("pod %s/%s: pod anti-affinity: %w", pod.Namespace, pod.Name, err)
+			return nil, fmt.Errorf("pod %s/%s: pod anti-affinity: %w", a.pod.Namespace, a.pod.Name, err)
 		}
-		b, ok := terms[tc.identity]
-		if !ok {
-			b = &antiBound{constraint: tc, pod: pod, movable: make([]int32, len(p.nodes))}
-			terms[tc.identity] = b
-			p.antiBound = append(p.antiBound, b)
+		identity, known := m.identities[tc.identity]
+		if !known {
+			identity = int32(len(m.identities))
+			m.identities[tc.identity] = identity
 		}
-		b.at = countAt(b.at, n, movable)
-		if b.total++; movable {
-			b.movable[n.position]++
+		a.terms[i] = antiTerm{tc, identity}
+	}
+	a.at = m.stated + 1
+	return a.terms, nil
+}
+
+// compileBound collects the anti-affinity of pods on nodes.
+func (p *problem) compileBound() error {
+	var byIdentity []*antiBound
+	for _, n := range p.nodes {
+		for _, run := range p.antiRuns(n) {
+			terms, err := p.antiTerms(run.spec)
+			if err != nil {
+				return err
+			}
+			for i := range terms {
+				t := &terms[i]
+				for int(t.identity) >= len(byIdentity) {
+					byIdentity = append(byIdentity, nil)
+				}
+				b := byIdentity[t.identity]
+				if b == nil {
+					b = &antiBound{constraint: &t.constraint, identity: t.identity, pod: p.m.antiSpecList[run.spec].pod}
+					byIdentity[t.identity] = b
+					p.antiBound = append(p.antiBound, b)
+				}
+				if last := len(b.at) - 1; last >= 0 && b.at[last].node == n {
+					b.at[last].count += run.count
+				} else {
+					b.at = append(b.at, boundAt{n, run.count})
+				}
+				b.total += run.count
+			}
 		}
 	}
 	return nil
+}
+
+// antiRuns returns what bound pods of a node state of anti-affinity.
+func (p *problem) antiRuns(n *node) []antiRun {
+	if len(n.anti) == 0 || len(p.listed) == 0 || !slices.ContainsFunc(n.Pods, func(pod *corev1.Pod) bool { return p.listed[pod] }) {
+		return n.anti
+	}
+	return p.m.leaversOf(slices.DeleteFunc(slices.Clone(n.Pods), func(pod *corev1.Pod) bool { return p.listed[pod] })).anti
 }
 
 // keepOffBound makes the inverse groups of the pods that are bound in this run.
@@ -110,25 +152,37 @@ func (r *run) keepOffBound() {
 	for _, b := range r.p.antiBound {
 		staying := b.total
 		for _, position := range r.gone {
-			staying -= b.movable[position]
+			staying -= r.p.leavingAnti(position, b)
 		}
 		if staying == 0 {
 			continue
 		}
-		g := r.inverseGroup(&b.constraint, b.pod)
+		g := r.inverseGroup(b.constraint, b.pod)
 		if b.counts == nil {
 			b.counts = r.p.countAnti(g, b)
 		} else {
 			g.SetCounts(b.counts.counts)
 		}
-		r.lose(g, b.counts)
+		r.lose(g, b.counts, func(position int) int32 { return r.p.leavingAnti(position, b) })
 	}
+}
+
+// leavingAnti counts the pods with a term that leave with a node.
+func (p *problem) leavingAnti(position int, b *antiBound) int32 {
+	n := int32(0)
+	for _, run := range p.leaving(position).anti {
+		for i := range p.m.antiSpecList[run.spec].terms {
+			if p.m.antiSpecList[run.spec].terms[i].identity == b.identity {
+				n += run.count
+			}
+		}
+	}
+	return n
 }
 
 // countAnti counts bound pods with a term of anti-affinity as if no node were gone.
 func (p *problem) countAnti(g *group, b *antiBound) *boundCounts {
 	c := newBoundCounts(g, len(p.nodes))
-	c.leaving = b.movable
 	for _, at := range b.at {
 		domain, ok := at.node.Labels[g.Key]
 		if !ok {
@@ -153,16 +207,15 @@ type boundCounts struct {
 	// registered counts what makes a domain known: the pools, as one, and each active node.
 	registered []int32
 	// By position of the node in the snapshot: its domain, -1 if the group does not count
-	// its pods; whether it makes the domain known; and the pods counted there that
-	// leave if a simulation takes the node away.
+	// its pods; and whether it makes the domain known.
 	domain    []int32
 	registers []bool
-	leaving   []int32
+	selected  *selection // of a group that counts pods by labels
 }
 
 // newBoundCounts starts from what the pools make known.
 func newBoundCounts(g *group, nodes int) *boundCounts {
-	b := &boundCounts{domain: make([]int32, nodes), registers: make([]bool, nodes), leaving: make([]int32, nodes)}
+	b := &boundCounts{domain: make([]int32, nodes), registers: make([]bool, nodes)}
 	for i := range b.domain {
 		b.domain[i] = -1
 	}
@@ -190,11 +243,19 @@ func (r *run) countBound(g *group, tc *constraint) {
 	} else {
 		g.SetCounts(b.counts)
 	}
-	r.lose(g, b)
+	r.lose(g, b, func(position int) int32 {
+		n := int32(0)
+		for _, run := range r.p.leaving(position).labels {
+			if b.selected.counts(g, run.labels, r.p.m) {
+				n += run.count
+			}
+		}
+		return n
+	})
 }
 
 // lose takes off what the nodes that are gone count for.
-func (r *run) lose(g *group, b *boundCounts) {
+func (r *run) lose(g *group, b *boundCounts, leaving func(position int) int32) {
 	if len(r.gone) == 0 {
 		return
 	}
@@ -204,8 +265,8 @@ func (r *run) lose(g *group, b *boundCounts) {
 		if d < 0 {
 			continue
 		}
-		if b.leaving[position] > 0 {
-			g.Remove(d, b.leaving[position])
+		if n := leaving(position); n > 0 {
+			g.Remove(d, n)
 		}
 		if _, ok := known[d]; !ok {
 			known[d] = b.registered[d]
@@ -246,16 +307,20 @@ func (p *problem) countAll(g *group) *boundCounts {
 			g.Register(d)
 		}
 	}
-	for i := range p.bound {
-		class := &p.bound[i]
-		if !g.CountsBound(class.pod.Namespace, labels.Set(class.pod.Labels)) {
+	b.selected = p.m.selectionOf(g)
+	for _, n := range p.nodes {
+		d := b.domain[n.position]
+		if d < 0 {
 			continue
 		}
-		for _, at := range class.at {
-			if d := b.domain[at.node.position]; d >= 0 {
-				g.Record(d, at.count)
-				b.leaving[at.node.position] += at.movable
+		count := int32(0)
+		for _, run := range p.m.boundOf(n.knownNode, p.listed) {
+			if b.selected.counts(g, run.labels, p.m) {
+				count += run.count
 			}
+		}
+		if count > 0 {
+			g.Record(d, count)
 		}
 	}
 	b.counts = g.Counts()

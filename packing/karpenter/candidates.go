@@ -44,10 +44,12 @@ type Candidate struct {
 	// Empty is set for nodes that emptiness may remove.
 	Empty bool
 
-	position int           // of the node in the snapshot
-	pods     []*corev1.Pod // the pods to be moved
-	moving   []*corev1.Pod // those of them that would leave now
-	labels   requirements.Set
+	position  int           // of the node in the snapshot
+	pods      []*corev1.Pod // the pods to be moved
+	moving    []*corev1.Pod // those of them that would leave now, once a simulation needed them
+	movingIDs []podID
+	known     *movability
+	labels    requirements.Set
 }
 
 // SavingsRatio is the price over the disruption cost; consolidation takes the highest first.
@@ -70,16 +72,16 @@ type cluster struct {
 	// candidates are all nodes in the order of their names; Karpenter's own order
 	// before sorting is that of a Go map.
 	candidates []*Candidate
-	deleting   []*corev1.Pod // pods to be moved off nodes that are already going
+	byPosition []*Candidate // in the snapshot's order
+	deleting   []*Candidate // nodes that are already going, in the snapshot's order
 	leaving    map[*packing.Node]bool
-	// leavingPods are those of deleting.
+	// leavingPods are to be moved off those.
 	leavingPods map[*corev1.Pod]bool
 	// uninitialized is set if a node of a pool is not ready to be relied on.
 	uninitialized bool
 
 	sim    *simulator
-	gone   []bool        // scratch of simulate, by position in the snapshot
-	moving []*corev1.Pod // scratch of simulate
+	gone   []bool        // scratch of ask, by position in the snapshot
 	active int           // nodes that are not being deleted
 	effort *MethodEffort // of the method that is at work
 }
@@ -100,39 +102,41 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 		}
 		c.pools[pool.Name] = pool
 	}
-	var movable []*corev1.Pod
-	for i, n := range s.Nodes {
-		cand := c.candidate(n)
-		cand.position = i
-		c.candidates = append(c.candidates, cand)
-		c.uninitialized = c.uninitialized || managed(n) && !initialized(n)
-		if n.BeingDeleted() {
-			c.leaving[n] = true
-			for _, pod := range n.Pods {
-				if c.limits.CurrentlyReschedulable(pod, c.now) {
-					c.deleting = append(c.deleting, pod)
-					c.leavingPods[pod] = true
-				}
-			}
-			continue
-		}
-		c.active++
-		for _, pod := range cand.pods {
-			if c.limits.CurrentlyReschedulable(pod, c.now) {
-				cand.moving = append(cand.moving, pod)
-			}
-		}
-		movable = append(movable, cand.moving...)
-	}
-	slices.SortStableFunc(c.candidates, func(a, b *Candidate) int { return strings.Compare(a.Node.Name, b.Node.Name) })
-	c.gone = make([]bool, len(s.Nodes))
-	if c.sim, err = p.newSimulator(s, movable, c.deleting); err != nil {
+	w := p.workspaces.take(p)
+	problem, err := startProblem(w, s)
+	if err != nil {
 		return nil, err
 	}
-	for n := range c.leaving {
-		c.gone[slices.Index(s.Nodes, n)] = true
+	problem.simulating = true
+	if err := problem.readNodes(); err != nil {
+		return nil, err
 	}
-	return c, nil
+	c.gone = make([]bool, len(s.Nodes))
+	all := make([]Candidate, len(s.Nodes))
+	for i, n := range s.Nodes {
+		cand := &all[i]
+		*cand = Candidate{Node: n, Pool: c.pools[n.NodePool()], position: i, known: w.memory.movabilityOf(problem.nodes[i].knownNode)}
+		c.judge(cand, problem.nodes[i].knownNode)
+		c.byPosition = append(c.byPosition, cand)
+		c.uninitialized = c.uninitialized || managed(n) && !initialized(n)
+		if !n.BeingDeleted() {
+			c.active++
+			continue
+		}
+		c.gone[i], c.leaving[n] = true, true
+		c.deleting = append(c.deleting, cand)
+		for _, pod := range cand.known.pods {
+			if c.limits.CurrentlyReschedulable(pod, c.now) {
+				c.leavingPods[pod] = true
+			}
+		}
+	}
+	c.candidates = slices.Clone(c.byPosition)
+	byName := func(a, b *Candidate) int { return strings.Compare(a.Node.Name, b.Node.Name) }
+	if !slices.IsSortedFunc(c.candidates, byName) {
+		slices.SortStableFunc(c.candidates, byName)
+	}
+	return c, c.newSimulator(problem)
 }
 
 // claimState returns the state of a node's claim, with the default where the snapshot has none.
@@ -149,31 +153,25 @@ func initialized(n *packing.Node) bool {
 	return n.Labels[requirements.LabelInitialized] == "true" && (n.Claim == nil || !n.Claim.Unregistered)
 }
 
-// candidate models NewCandidate and the filters ShouldDisrupt of consolidation
-// and emptiness (pkg/controllers/disruption/types.go, consolidation.go, emptiness.go).
-func (c *cluster) candidate(n *packing.Node) *Candidate {
-	cand := &Candidate{Node: n, Pool: c.pools[n.NodePool()], StateCost: stateCost(n)}
-	if cand.Blocked = c.blocked(n, cand.Pool); cand.Blocked != "" {
-		return cand
+// judge fills in a candidate. It models NewCandidate and the filters ShouldDisrupt
+// of consolidation and emptiness (pkg/controllers/disruption/types.go, consolidation.go,
+// emptiness.go).
+func (c *cluster) judge(cand *Candidate, k *knownNode) {
+	n, v := cand.Node, cand.known
+	cand.StateCost = v.state
+	if cand.Blocked = c.blocked(n, cand.Pool, v); cand.Blocked != "" {
+		return
 	}
-	cand.InstanceType, _ = c.packer.catalogOf(cand.Pool.Name).Lookup(n.Labels[corev1.LabelInstanceTypeStable])
-	cand.Price = nodePrice(n, cand.InstanceType)
-	cand.labels = requirements.FromLabels(n.Labels)
-	for _, pod := range n.Pods {
-		if disruption.Reschedulable(pod) {
-			cand.pods = append(cand.pods, pod)
-		}
-	}
-	cand.DisruptionCost = disruption.NodeCost(cand.pods)
+	cand.InstanceType, cand.Price, cand.labels = v.instanceType, v.price, k.labels
+	cand.pods, cand.DisruptionCost = v.pods, v.cost
 	expire := cand.Pool.Spec.Template.Spec.ExpireAfter
 	if e := claimState(n).ExpireAfter; e != nil {
 		expire = *e
 	}
 	never := expire.Never || expire.Duration == 0
-	cand.LifetimeCost = disruption.ReschedulingCost(n.Pods) *
+	cand.LifetimeCost = v.rescheduling *
 		disruption.LifetimeRemaining(n.CreationTimestamp.Time, c.now, expire.Duration, never)
 	cand.Excluded, cand.Empty = excluded(cand)
-	return cand
 }
 
 // stateCost counts the pods that have not ended and belong to no DaemonSet
@@ -189,7 +187,7 @@ func stateCost(n *packing.Node) float64 {
 }
 
 // blocked says why no candidate can be made of a node, in Karpenter's order of checks.
-func (c *cluster) blocked(n *packing.Node, pool *packing.NodePool) string {
+func (c *cluster) blocked(n *packing.Node, pool *packing.NodePool, v *movability) string {
 	state := claimState(n)
 	switch {
 	case !managed(n):
@@ -208,9 +206,12 @@ func (c *cluster) blocked(n *packing.Node, pool *packing.NodePool) string {
 		return fmt.Sprintf("node pool %q not found", n.NodePool())
 	}
 	for _, pod := range n.Pods {
-		if !disruption.Disruptable(pod, c.now) {
+		if v.protected && !disruption.Disruptable(pod, c.now) {
 			return fmt.Sprintf("pod %s/%s has the annotation %s", pod.Namespace, pod.Name, disruption.AnnotationDoNotDisrupt)
 		}
+	}
+	if len(c.limits) == 0 {
+		return ""
 	}
 	if budgets := c.limits.Blocking(n.Pods, c.now); budgets != "" {
 		return "pod disruption budget prevents evictions: " + budgets

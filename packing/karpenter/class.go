@@ -40,6 +40,8 @@ type class struct {
 	tolerated                []bool // by pool
 	ports                    []hostPort
 	volumes                  *podVolumes
+	volumesByHost            bool // they can be reached from nodes of certain names only
+	problem                  int  // the number of the problem that index is of
 
 	// constraints are the pod's own, as groups are told apart.
 	constraints []constraint
@@ -130,8 +132,7 @@ func hostPortsOf(pod *corev1.Pod) ([]hostPort, error) {
 
 // compileClass reads a pod. Its groups are found by [run.own].
 func (p *problem) compileClass(pod *corev1.Pod) (*class, error) {
-	c := &class{index: p.numbered, pod: pod}
-	p.numbered++
+	c := &class{pod: pod}
 	if usesResourceClaims(pod) {
 		c.refusal = &refusal{notSupported: true, message: "the pod uses dynamic resource allocation (resourceClaims), which is not modelled"}
 	}

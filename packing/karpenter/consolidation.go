@@ -286,23 +286,13 @@ type simulation struct {
 // (pkg/controllers/disruption/helpers.go): the pods that wait, those of the
 // candidates and those of nodes already going, on the nodes that remain.
 func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation, error) {
-	for _, cand := range gone {
-		c.gone[cand.position] = true
-		defer func() { c.gone[cand.position] = false }()
-	}
-	moving := c.moving[:0]
-	for _, cand := range gone {
-		moving = append(moving, cand.moving...)
-	}
-	moving = append(moving, c.deleting...)
-	c.moving = moving
-	c.effort.Simulations++
-	c.effort.Pods += c.sim.pending + len(moving)
-	c.effort.Nodes += c.active - len(gone)
-	r, err := c.sim.run(ctx, c.gone, moving)
+	r, err := c.ask(ctx, gone)
 	if err != nil {
 		return nil, err
 	}
+	c.effort.Simulations++
+	c.effort.Pods += len(r.p.pods)
+	c.effort.Nodes += c.active - len(gone)
 	sim := &simulation{}
 	pod := r.wouldFail(c.sim.pending)
 	if pod != nil && !c.uninitialized {
@@ -344,7 +334,7 @@ func (c *cluster) needsUninitialized(plan *packing.Plan) StayReason {
 }
 
 // running reports whether a simulated pod did not wait before.
-func (c *cluster) running(pod *corev1.Pod) bool { return int(c.sim.podAt[pod]) >= c.sim.pending }
+func (c *cluster) running(pod *corev1.Pod) bool { return !c.sim.waits[pod] }
 
 func unschedulable(pod *corev1.Pod) StayReason {
 	return StayReason{Class: StayUnschedulable, Count: 1,

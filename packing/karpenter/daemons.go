@@ -21,6 +21,58 @@ type daemon struct {
 	vector  resources.Vector
 	amounts []int64 // by column, the pod itself included
 	ports   []hostPort
+	stated  struct { // before any changed
+		tolerations []corev1.Toleration
+		terms       []requirements.Set
+	}
+}
+
+// readDaemonSets takes in the daemon sets if they are others than before.
+func (m *memory) readDaemonSets(sets []*appsv1.DaemonSet) error {
+	if m.daemons != nil && slices.Equal(sets, m.daemonSets) {
+		return nil
+	}
+	m.daemons, m.overhead = make([]*daemon, 0, len(sets)), nil
+	for _, ds := range sets {
+		d, err := compileDaemon(ds)
+		if err != nil {
+			return fmt.Errorf("daemon set %s/%s: %w", ds.Namespace, ds.Name, err)
+		}
+		m.daemons = append(m.daemons, d)
+		m.dims.AddAll(d.vector)
+	}
+	m.daemonSets = slices.Clone(sets)
+	return nil
+}
+
+// settleDaemons works out what daemon pods take, once all columns are known.
+func (m *memory) settleDaemons() {
+	if m.overhead != nil && m.daemonColumns == m.dims.Len() {
+		return
+	}
+	if m.overhead != nil { // working it out changes daemon pods, see DaemonPodsMutate
+		m.restartDaemons()
+	}
+	m.daemonsVersion++
+	m.daemonColumns = m.dims.Len()
+	for _, d := range m.daemons {
+		d.amounts = make([]int64, m.dims.Len())
+		m.dims.Dense(d.amounts, d.vector)
+		d.amounts[compiled.Pods] = 1
+	}
+	m.overhead = make([]*overhead, len(m.w.packer.pools))
+	for i, pl := range m.w.packer.pools {
+		if pl.canLaunch {
+			m.overhead[i] = m.daemonOverhead(i, pl)
+		}
+	}
+}
+
+// restartDaemons undoes what working out their overhead changed.
+func (m *memory) restartDaemons() {
+	for _, d := range m.daemons {
+		d.pod.Spec.Tolerations, d.terms = d.stated.tolerations, d.stated.terms
+	}
 }
 
 func compileDaemon(ds *appsv1.DaemonSet) (*daemon, error) {
@@ -36,6 +88,7 @@ func compileDaemon(ds *appsv1.DaemonSet) (*daemon, error) {
 	if d.terms, err = daemonTerms(&d.pod); err != nil {
 		return nil, err
 	}
+	d.stated.tolerations, d.stated.terms = d.pod.Spec.Tolerations, d.terms
 	return d, nil
 }
 
@@ -79,10 +132,10 @@ type overheadGroup struct {
 // the order of the catalog, since checking a type can change the daemon pods for
 // all that come later. Models buildDaemonOverheadGroups of Karpenter v1.14.1
 // scheduler.go.
-func (p *problem) daemonOverhead(at int, pl *pool) *overhead {
+func (m *memory) daemonOverhead(at int, pl *pool) *overhead {
 	o := &overhead{}
 	byDaemons := map[string]int{}
-	mutate := p.w.packer.settings.quirks&DaemonPodsMutate != 0
+	mutate := m.w.packer.settings.quirks&DaemonPodsMutate != 0
 	var running []int
 	var key []byte
 	for _, i := range pl.listed {
@@ -90,8 +143,8 @@ func (p *problem) daemonOverhead(at int, pl *pool) *overhead {
 			continue
 		}
 		running, key = running[:0], key[:0]
-		for k, d := range p.daemons {
-			if d.runs(p.w, pl, i, mutate) {
+		for k, d := range m.daemons {
+			if d.runs(m.w, pl, i, mutate) {
 				running = append(running, k)
 				key = binary.AppendUvarint(key, uint64(k))
 			}
@@ -100,21 +153,21 @@ func (p *problem) daemonOverhead(at int, pl *pool) *overhead {
 		if !ok {
 			g = len(o.groups)
 			byDaemons[string(key)] = g
-			o.groups = append(o.groups, p.overheadGroup(slices.Clone(running)))
+			o.groups = append(o.groups, m.overheadGroup(slices.Clone(running)))
 		}
 		o.groups[g].types.Set(i)
 	}
 	for _, g := range o.groups {
 		o.ports = o.ports || len(g.ports) > 0
 	}
-	o.fits = p.w.fits(at, o.groups)
+	o.fits = m.w.fits(at, o.groups)
 	return o
 }
 
-func (p *problem) overheadGroup(running []int) overheadGroup {
-	g := overheadGroup{daemons: running, types: compiled.NewBits(p.w.types.Len()), amounts: make([]int64, p.dims.Len())}
+func (m *memory) overheadGroup(running []int) overheadGroup {
+	g := overheadGroup{daemons: running, types: compiled.NewBits(m.w.types.Len()), amounts: make([]int64, m.dims.Len())}
 	for _, k := range running {
-		d := p.daemons[k]
+		d := m.daemons[k]
 		g.ports = append(g.ports, d.ports...)
 		for c, v := range d.amounts {
 			g.amounts[c] = compiled.Saturated(g.amounts[c], v)
@@ -152,7 +205,7 @@ func (d *daemon) runs(w *workspace, pl *pool, i int, mutate bool) bool {
 
 // runsOn reports whether the daemon pod runs on a node that is there. The original
 // looks only at the first term that is left of the pod (getCompatibleDaemonPods).
-func (d *daemon) runsOn(n *node, mutate bool) bool {
+func (d *daemon) runsOn(n *knownNode, mutate bool) bool {
 	terms, tolerations := d.terms, d.pod.Spec.Tolerations
 	if mutate {
 		terms = terms[:1]

@@ -73,10 +73,8 @@ type Tried struct {
 // instance type is left. Pods that are not in the snapshot are an error. It takes
 // longer than Pack: each attempt of a pod asked about asks every node and claim.
 func (p *Packer) Explain(ctx context.Context, s *packing.Snapshot, pods ...*corev1.Pod) (*Explanation, error) {
-	w := p.workspaces.Get().(*workspace)
-	defer p.workspaces.Put(w)
-	w.renew()
-	problem, err := compileProblem(w, s, nil)
+	// A workspace of its own: reasons name resources in the order in which they were met.
+	problem, err := compileProblem(newWorkspace(p), s)
 	if err != nil {
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}

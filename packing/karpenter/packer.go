@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -32,7 +31,7 @@ type Packer struct {
 	// are pods made to tolerate such taints in the end.
 	prefersNoSchedule bool
 	reservations      reservations
-	workspaces        sync.Pool
+	workspaces        workspaces
 }
 
 var _ packing.Packer = (*Packer)(nil)
@@ -111,7 +110,6 @@ func New(catalog *instancetypes.Catalog, pools []*packing.NodePool, opts ...Opti
 		p.pools = append(p.pools, compiledPool)
 	}
 	p.reservations = compileReservations(p.types, p.settings.reservationLabel)
-	p.workspaces.New = func() any { return newWorkspace(p, wellKnown) }
 	return p, nil
 }
 
@@ -121,13 +119,12 @@ func (p *Packer) Name() string { return "karpenter" }
 // Pack decides as [packing.Packer] says. Errors name the object and the field
 // that cannot be read.
 func (p *Packer) Pack(ctx context.Context, s *packing.Snapshot) (*packing.Plan, error) {
-	w := p.workspaces.Get().(*workspace)
-	defer p.workspaces.Put(w)
-	w.renew()
-	problem, err := compileProblem(w, s, nil)
+	w := p.workspaces.take(p)
+	problem, err := compileProblem(w, s)
 	if err != nil {
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}
+	defer p.workspaces.give(w)
 	run := newRun(problem)
 	if err := run.solve(ctx); err != nil {
 		return nil, fmt.Errorf("karpenter: %w", err)

@@ -22,69 +22,129 @@ import (
 // pods. Runs read it; one problem can serve several, one after the other.
 type problem struct {
 	w        *workspace
+	m        *memory
 	snapshot *packing.Snapshot
 	dims     *compiled.Dimensions
-	storage  *storage
 
-	// displaced are the running pods that a simulated consolidation moves; nil
-	// outside of one. Nodes within consolidateAfter do not take them.
-	displaced map[*corev1.Pod]bool
-	// gone are the nodes that a simulation takes away, by position in the
-	// snapshot; nil outside of one.
-	gone []bool
+	// simulating: a consolidation is simulated. Nodes within consolidateAfter do not
+	// take the pods that it moves.
+	simulating bool
+	// gone are the nodes that a simulation takes away, by position in the snapshot, and
+	// leaving the pods that leave with each; nil outside of one.
+	gone    []bool
+	leaving func(position int) *leavers
 
+	number    int // tells problems and questions of one workspace apart
 	pods      []*corev1.Pod
 	classOf   []int32
 	classes   []*class // in the order of their first pods
-	numbered  int      // classes made, relaxed ones too
 	demandOf  []int32
 	demands   []*demand
 	nodes     []*node   // in the order in which they are tried
 	hosts     int       // distinct host names of nodes; claims are numbered from there
 	hostNames []string  // by host
 	nodesOf   [][]int32 // by host: nodes of that name, in their order
-	bound     []boundClass
+	// listed are waiting pods that name a node: where nodes list them too, they do not
+	// count as bound.
+	listed    map[*corev1.Pod]bool
 	antiBound []*antiBound
 	counted   map[*constraint]*boundCounts // as runs need them
 	daemons   []*daemon
 	overhead  []*overhead // by pool
 
-	nodeKeys map[string]bool // node labels that some decision reads
 	// volumesByHost: some volume can be reached from nodes of certain names only, so
 	// that names are part of nodes' sets.
 	volumesByHost bool
-	selectorKeys  []string // pod labels that some selector reads, sorted
-	spec          specWriter
 }
 
-// compileProblem reads a snapshot. Errors name the object and the field.
-func compileProblem(w *workspace, s *packing.Snapshot, displaced map[*corev1.Pod]bool) (*problem, error) {
+// compileProblem reads a snapshot. Errors name the object and the field; after one
+// the workspace is of no more use.
+func compileProblem(w *workspace, s *packing.Snapshot) (*problem, error) {
+	p, err := startProblem(w, s)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]podID, len(s.Pods))
+	for i, pod := range s.Pods {
+		if ids[i], err = p.m.identify(pod); err != nil {
+			return nil, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+		if pod.Spec.NodeName != "" {
+			if p.listed == nil {
+				p.listed = map[*corev1.Pod]bool{}
+			}
+			p.listed[pod] = true
+		}
+	}
+	if err := p.readNodes(); err != nil {
+		return nil, err
+	}
+	p.begin(len(s.Pods))
+	for i, pod := range s.Pods {
+		if err := p.add(pod, ids[i], false); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.compileNodes()
+}
+
+// startProblem checks a snapshot and reads what is neither pod nor node.
+func startProblem(w *workspace, s *packing.Snapshot) (*problem, error) {
 	if err := checkSnapshot(s); err != nil {
 		return nil, err
 	}
-	p := &problem{
-		w: w, snapshot: s, dims: w.types.Dimensions.Clone(), storage: compileStorage(s),
-		displaced: displaced, pods: s.Pods, nodeKeys: map[string]bool{}, counted: map[*constraint]*boundCounts{},
+	m := w.memory
+	m.begin(s)
+	return &problem{w: w, m: m, snapshot: s, dims: m.dims, counted: map[*constraint]*boundCounts{}}, nil
+}
+
+// begin starts the pods anew.
+func (p *problem) begin(pods int) {
+	p.m.problems++
+	p.number = p.m.problems
+	p.pods = make([]*corev1.Pod, 0, pods)
+	numbers := make([]int32, 2*pods)
+	p.classOf, p.demandOf = numbers[:0:pods], numbers[pods:pods]
+	p.classes = nil
+}
+
+// add takes in a pod.
+func (p *problem) add(pod *corev1.Pod, id podID, displaced bool) error {
+	c, err := p.class(pod, id, displaced)
+	if err != nil {
+		return err
 	}
-	for _, pl := range w.packer.pools {
-		p.dims.AddAll(pl.limits)
+	if c.problem != p.number {
+		c.problem, c.index = p.number, len(p.classes)
+		c.forget()
+		p.classes = append(p.classes, c)
 	}
-	if err := p.compilePods(); err != nil {
-		return nil, err
-	}
-	for _, ds := range s.DaemonSets {
-		d, err := compileDaemon(ds)
-		if err != nil {
-			return nil, fmt.Errorf("daemon set %s/%s: %w", ds.Namespace, ds.Name, err)
+	p.pods = append(p.pods, pod)
+	p.classOf = append(p.classOf, int32(c.index))
+	p.demandOf = append(p.demandOf, id.demand)
+	return nil
+}
+
+// class returns the class of a pod: pods of equal constraints whose labels no
+// selector tells apart.
+func (p *problem) class(pod *corev1.Pod, id podID, displaced bool) (*class, error) {
+	key := classKey{id.spec, p.m.visibleTo(id.labels), displaced}
+	c := p.m.classes[key]
+	if c == nil {
+		var err error
+		if c, err = p.compileClass(pod); err == nil {
+			err = p.compileConstraints(c)
 		}
-		p.daemons = append(p.daemons, d)
-		p.dims.AddAll(d.vector)
+		if err != nil {
+			return nil, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+		c.displaced = displaced
+		p.m.classes[key] = c
+		spec := p.m.specList[id.spec]
+		spec.checked, spec.byHost = p.m.stated+1, c.volumesByHost
 	}
-	if err := p.compileNodes(); err != nil {
-		return nil, err
-	}
-	p.settleDemands()
-	return p, nil
+	p.volumesByHost = p.volumesByHost || c.volumesByHost
+	return c, nil
 }
 
 // checkSnapshot finds what is missing where something is promised.
@@ -95,9 +155,6 @@ func checkSnapshot(s *packing.Snapshot) error {
 	for i, n := range s.Nodes {
 		if n == nil || n.Node == nil {
 			return fmt.Errorf("node %d is nil", i)
-		}
-		if at := slices.Index(n.Pods, nil); at >= 0 {
-			return fmt.Errorf("node %s: pod %d is nil", n.Name, at)
 		}
 	}
 	for _, list := range []struct {
@@ -119,16 +176,11 @@ func checkSnapshot(s *packing.Snapshot) error {
 	return nil
 }
 
-// settleDemands works out the demands' columns once all columns are known.
-func (p *problem) settleDemands() {
+// numberOthers numbers what demands ask for beside CPU and memory.
+func numberOthers(demands []*demand) {
 	others := newNumbering()
-	columns := p.dims.Len()
-	all := make([]int64, columns*len(p.demands))
 	var key []byte
-	for i, d := range p.demands {
-		d.amounts = all[i*columns : (i+1)*columns : (i+1)*columns]
-		p.dims.Dense(d.amounts, d.requests)
-		d.amounts[compiled.Pods] = 1
+	for _, d := range demands {
 		key = key[:0]
 		for _, v := range d.amounts[compiled.Pods:] {
 			key = binary.AppendVarint(key, v)
@@ -136,48 +188,6 @@ func (p *problem) settleDemands() {
 		id, _ := others.of(key)
 		d.others = int(id)
 	}
-}
-
-// compilePods numbers what pods ask for, and puts pods in classes: first those
-// with equal constraints, then, of these, those whose labels no selector tells
-// apart.
-func (p *problem) compilePods() error {
-	specOf := make([]int32, len(p.pods))
-	p.demandOf = make([]int32, len(p.pods))
-	specs, demands := newNumbering(), newDemandNumbering()
-	var first []*corev1.Pod
-	for i, pod := range p.pods {
-		id, fresh := demands.of(pod, &p.spec)
-		if p.demandOf[i] = id; fresh {
-			d := &demand{index: int(id)}
-			var err error
-			if d.requests, err = resources.PodRequests(pod); err != nil {
-				return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
-			}
-			p.dims.AddAll(d.requests)
-			p.demands = append(p.demands, d)
-		}
-		if id, fresh = specs.of(p.spec.constraints(pod)); fresh {
-			first = append(first, pod)
-		}
-		specOf[i] = id
-	}
-	keys := map[string]bool{}
-	for _, pod := range first {
-		p.readKeys(pod, keys)
-	}
-	for _, n := range p.snapshot.Nodes {
-		for _, pod := range n.Pods {
-			if hasRequiredAntiAffinity(pod) {
-				p.readKeys(pod, keys)
-			}
-		}
-	}
-	for key := range keys {
-		p.selectorKeys = append(p.selectorKeys, key)
-	}
-	slices.Sort(p.selectorKeys)
-	return p.splitByLabels(specOf)
 }
 
 // numbering gives equal texts equal numbers. Equal texts often come in a row.
@@ -256,37 +266,6 @@ func plainDemandOf(pod *corev1.Pod) (plainDemand, bool) {
 	return plainDemand{cpu.MilliValue(), memory.Value()}, ok1 && ok2 && len(requests) == 2
 }
 
-// splitByLabels makes a class of each specification and what selectors can see of
-// the labels.
-func (p *problem) splitByLabels(specOf []int32) error {
-	p.classOf = make([]int32, len(p.pods))
-	classes := newNumbering()
-	var buf []byte
-	for i, pod := range p.pods {
-		buf = binary.LittleEndian.AppendUint32(buf[:0], uint32(specOf[i]))
-		if p.displaced[pod] {
-			buf = append(buf, 1)
-		} else {
-			buf = append(buf, 0)
-		}
-		buf = p.appendLabels(buf, pod.Labels)
-		id, fresh := classes.of(buf)
-		if fresh {
-			c, err := p.compileClass(pod)
-			if err != nil {
-				return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
-			}
-			if err := p.compileConstraints(c); err != nil {
-				return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
-			}
-			c.displaced = p.displaced[pod]
-			p.classes = append(p.classes, c)
-		}
-		p.classOf[i] = id
-	}
-	return nil
-}
-
 // podAmounts returns what a pod takes of a node, itself included.
 func (p *problem) podAmounts(requests resources.Vector) []int64 {
 	v := make([]int64, p.dims.Len())
@@ -296,11 +275,11 @@ func (p *problem) podAmounts(requests resources.Vector) []int64 {
 }
 
 // appendLabels writes those labels that some selector reads.
-func (p *problem) appendLabels(buf []byte, set map[string]string) []byte {
+func (m *memory) appendLabels(buf []byte, set map[string]string) []byte {
 	if len(set) == 0 {
 		return buf
 	}
-	for i, key := range p.selectorKeys {
+	for i, key := range m.selectorKeys {
 		if value, ok := set[key]; ok {
 			buf = append(buf, byte(i), byte(i>>8), byte(len(value)), byte(len(value)>>8))
 			buf = append(buf, value...)
@@ -309,39 +288,38 @@ func (p *problem) appendLabels(buf []byte, set map[string]string) []byte {
 	return buf
 }
 
-// readKeys notes which labels the pod's constraints read: of nodes in nodeKeys,
-// of other pods in keys.
-func (p *problem) readKeys(pod *corev1.Pod, keys map[string]bool) {
+// readKeys notes which labels the pod's constraints read, of nodes and of other pods.
+func (m *memory) readKeys(pod *corev1.Pod) {
 	selector := func(s *metav1.LabelSelector) {
 		if s == nil {
 			return
 		}
 		for key := range s.MatchLabels {
-			keys[key] = true
+			m.readable(key)
 		}
 		for _, e := range s.MatchExpressions {
-			keys[e.Key] = true
+			m.readable(e.Key)
 		}
 	}
 	names := func(list []string) {
 		for _, key := range list {
-			keys[key] = true
+			m.readable(key)
 		}
 	}
 	term := func(t *corev1.PodAffinityTerm) {
-		p.nodeKeys[t.TopologyKey] = true
+		m.readsNode(t.TopologyKey)
 		selector(t.LabelSelector)
 		names(t.MatchLabelKeys)
 		names(t.MismatchLabelKeys)
 	}
 	for i := range pod.Spec.TopologySpreadConstraints {
 		c := &pod.Spec.TopologySpreadConstraints[i]
-		p.nodeKeys[c.TopologyKey] = true
+		m.readsNode(c.TopologyKey)
 		selector(c.LabelSelector)
 		names(c.MatchLabelKeys)
 	}
 	for key := range pod.Spec.NodeSelector {
-		p.nodeKeys[requirements.NormalizeKey(key)] = true
+		m.readsNode(requirements.NormalizeKey(key))
 	}
 	a := pod.Spec.Affinity
 	if a == nil {
@@ -350,7 +328,7 @@ func (p *problem) readKeys(pod *corev1.Pod, keys map[string]bool) {
 	if n := a.NodeAffinity; n != nil {
 		exprs := func(t *corev1.NodeSelectorTerm) {
 			for _, e := range t.MatchExpressions {
-				p.nodeKeys[requirements.NormalizeKey(e.Key)] = true
+				m.readsNode(requirements.NormalizeKey(e.Key))
 			}
 		}
 		if r := n.RequiredDuringSchedulingIgnoredDuringExecution; r != nil {

@@ -75,7 +75,7 @@ func (r *run) reserve(c *claim, types compiled.Bits, set compiled.SetID) (take [
 			}
 		}
 	}
-	strict := r.p.displaced == nil
+	strict := !r.p.simulating
 	if strict && len(take) == 0 && (compatible || len(c.reserved) > 0) {
 		return nil, false
 	}

@@ -3,87 +3,141 @@ package karpenter
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/binwright/binwright/packing"
 )
 
 // simulator answers what the scheduler would do if some nodes were gone. The
-// cluster is compiled once, with every pod that any answer may move; a question
-// picks from it. It serves one question at a time; release it after use.
+// cluster is compiled once; a question picks the pods from it that wait and those that
+// the nodes leave behind. It serves one question at a time; release it after use.
 type simulator struct {
 	p       *problem
-	podAt   map[*corev1.Pod]int32
-	pending int // the first pods of the problem wait anyway
+	pending int // the first pods of a question wait anyway
+	waiting []*corev1.Pod
+	ids     []podID // of those
+	waits   map[*corev1.Pod]bool
+	leavers []*leavers // by position of the node, once asked for
 }
 
-// newSimulator compiles a cluster. movable are the running pods of nodes that a
-// question may take away; leaving those of nodes that go anyway.
-func (p *Packer) newSimulator(s *packing.Snapshot, movable, leaving []*corev1.Pod) (*simulator, error) {
-	displaced := make(map[*corev1.Pod]bool, len(movable))
-	for _, pod := range movable {
-		displaced[pod] = pod.Status.Phase != corev1.PodPending
+// newSimulator compiles a cluster whose nodes have been read. Waiting pods that nodes
+// being deleted list as well come with those nodes.
+func (c *cluster) newSimulator(p *problem) error {
+	sim := &simulator{p: p, waits: map[*corev1.Pod]bool{}, leavers: make([]*leavers, len(c.snap.Nodes))}
+	c.sim = sim
+	for _, pod := range c.snap.Pods {
+		if c.leavingPods[pod] {
+			continue
+		}
+		id, err := p.m.identify(pod)
+		if err != nil {
+			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+		sim.waiting, sim.ids = append(sim.waiting, pod), append(sim.ids, id)
+		sim.waits[pod] = true
 	}
-	all := *s
-	all.Pods = slices.Concat(s.Pods, movable, leaving)
-	w := p.workspaces.Get().(*workspace)
-	w.renew()
-	problem, err := compileProblem(w, &all, displaced)
-	if err != nil {
-		p.workspaces.Put(w)
-		return nil, err
+	sim.pending = len(sim.waiting)
+	p.begin(0)
+	for i, pod := range sim.waiting {
+		if _, err := p.class(pod, sim.ids[i], false); err != nil {
+			return err
+		}
 	}
-	sim := &simulator{p: problem, pending: len(s.Pods), podAt: make(map[*corev1.Pod]int32, len(all.Pods))}
-	for i, pod := range all.Pods {
-		sim.podAt[pod] = int32(i)
+	for _, cand := range c.candidates {
+		if cand.Blocked != "" && !c.leaving[cand.Node] {
+			continue
+		}
+		if _, err := p.m.idsOf(cand.known); err != nil {
+			return err
+		}
+		if err := p.check(cand.known); err != nil {
+			return err
+		}
 	}
-	return sim, nil
+	p.leaving = c.leaversAt
+	return p.compileNodes()
 }
 
 // release gives back what the simulator works with.
-func (s *simulator) release() { s.p.w.packer.workspaces.Put(s.p.w) }
+func (s *simulator) release() { s.p.w.packer.workspaces.give(s.p.w) }
 
-// run schedules the waiting pods and those to be moved while some nodes, by
-// position in the snapshot, are gone.
-func (s *simulator) run(ctx context.Context, gone []bool, moving []*corev1.Pod) (*run, error) {
-	r := newRun(s.question(gone, moving))
+// moves returns the pods that would leave a candidate now, with their numbers.
+func (c *cluster) moves(cand *Candidate) ([]*corev1.Pod, []podID) {
+	if cand.moving == nil && cand.known != nil {
+		ids := cand.known.ids
+		cand.moving, cand.movingIDs = make([]*corev1.Pod, 0, len(ids)), make([]podID, 0, len(ids))
+		for i, pod := range cand.known.pods {
+			if c.limits.CurrentlyReschedulable(pod, c.now) {
+				cand.moving, cand.movingIDs = append(cand.moving, pod), append(cand.movingIDs, ids[i])
+			}
+		}
+	}
+	return cand.moving, cand.movingIDs
+}
+
+// leaversAt returns the pods that leave with the node at a position.
+func (c *cluster) leaversAt(position int) *leavers {
+	l := c.sim.leavers[position]
+	if l == nil {
+		pods, _ := c.moves(c.byPosition[position])
+		l = c.sim.p.m.leaversOf(pods)
+		c.sim.leavers[position] = l
+	}
+	return l
+}
+
+// ask schedules the waiting pods and those that candidates leave behind. It returns
+// the run and how many pods it had.
+func (c *cluster) ask(ctx context.Context, gone []*Candidate) (*run, error) {
+	for _, cand := range gone {
+		c.gone[cand.position] = true
+	}
+	defer func() {
+		for _, cand := range gone {
+			c.gone[cand.position] = false
+		}
+	}()
+	q, err := c.question(gone)
+	if err != nil {
+		return nil, fmt.Errorf("karpenter: %w", err)
+	}
+	r := newRun(q)
 	if err := r.solve(ctx); err != nil {
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}
 	return r, nil
 }
 
-// question is the compiled cluster reduced to what one simulation schedules.
-func (s *simulator) question(gone []bool, moving []*corev1.Pod) *problem {
-	q := *s.p
-	q.gone = gone
-	n := s.pending + len(moving)
-	q.pods = make([]*corev1.Pod, 0, n)
-	q.classOf, q.demandOf = make([]int32, 0, n), make([]int32, 0, n)
-	q.classes = nil
-	renumbered := make([]int32, len(s.p.classes)) // one more than the new number
-	add := func(at int32) {
-		old := s.p.classOf[at]
-		if renumbered[old] == 0 {
-			c := s.p.classes[old]
-			c.index = len(q.classes)
-			c.forget()
-			q.classes = append(q.classes, c)
-			renumbered[old] = int32(len(q.classes))
+// question is the compiled cluster with the pods of one simulation.
+func (c *cluster) question(gone []*Candidate) (*problem, error) {
+	q := *c.sim.p
+	q.gone = c.gone
+	n := c.sim.pending + len(c.deleting)
+	for _, cand := range gone {
+		n += len(cand.pods)
+	}
+	q.begin(n)
+	for i, pod := range c.sim.waiting {
+		if err := q.add(pod, c.sim.ids[i], false); err != nil {
+			return nil, err
 		}
-		q.pods = append(q.pods, s.p.pods[at])
-		q.classOf = append(q.classOf, renumbered[old]-1)
-		q.demandOf = append(q.demandOf, s.p.demandOf[at])
 	}
-	for i := range s.pending {
-		add(int32(i))
+	for _, cand := range gone {
+		pods, ids := c.moves(cand)
+		for i, pod := range pods {
+			if err := q.add(pod, ids[i], pod.Status.Phase != corev1.PodPending); err != nil {
+				return nil, err
+			}
+		}
 	}
-	for _, pod := range moving {
-		add(s.podAt[pod])
+	for _, cand := range c.deleting {
+		pods, ids := c.moves(cand)
+		for i, pod := range pods {
+			if err := q.add(pod, ids[i], false); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return &q
+	return &q, nil
 }
 
 // forget drops what a class remembers of a run.

@@ -22,6 +22,28 @@ type storage struct {
 	limits  map[string]map[string]int // by node name and driver
 }
 
+// volumeObjects are the objects that a storage is made of.
+type volumeObjects struct {
+	claims   []*corev1.PersistentVolumeClaim
+	volumes  []*corev1.PersistentVolume
+	classes  []*storagev1.StorageClass
+	csiNodes []*storagev1.CSINode
+}
+
+func volumesOf(s *packing.Snapshot) volumeObjects {
+	return volumeObjects{s.PersistentVolumeClaims, s.PersistentVolumes, s.StorageClasses, s.CSINodes}
+}
+
+// equal reports whether the objects are the same ones.
+func (v *volumeObjects) equal(o *volumeObjects) bool {
+	return slices.Equal(v.claims, o.claims) && slices.Equal(v.volumes, o.volumes) &&
+		slices.Equal(v.classes, o.classes) && slices.Equal(v.csiNodes, o.csiNodes)
+}
+
+func (v *volumeObjects) clone() volumeObjects {
+	return volumeObjects{slices.Clone(v.claims), slices.Clone(v.volumes), slices.Clone(v.classes), slices.Clone(v.csiNodes)}
+}
+
 // podVolumes is what a pod's volumes ask of its node.
 type podVolumes struct {
 	// alternatives are the sets of which the node must meet one; none if the
@@ -85,8 +107,8 @@ func (p *problem) compileVolumes(c *class) error {
 		if !ok {
 			continue
 		}
-		claim := p.storage.claims[types.NamespacedName{Namespace: c.pod.Namespace, Name: name}]
-		if reason := p.storage.unmountable(claim, name, v.Ephemeral != nil); reason != "" {
+		claim := p.m.storage.claims[types.NamespacedName{Namespace: c.pod.Namespace, Name: name}]
+		if reason := p.m.storage.unmountable(claim, name, v.Ephemeral != nil); reason != "" {
 			if c.refusal == nil {
 				c.refusal = &refusal{message: reason}
 			}
@@ -95,7 +117,7 @@ func (p *problem) compileVolumes(c *class) error {
 		if claim == nil {
 			continue // an ephemeral volume's claim that is yet to be made
 		}
-		of, err := p.storage.reachable(claim)
+		of, err := p.m.storage.reachable(claim)
 		if err != nil {
 			return fmt.Errorf("volume %q: %w", v.Name, err)
 		}
@@ -104,12 +126,12 @@ func (p *problem) compileVolumes(c *class) error {
 			constrained = true
 			for _, set := range of {
 				for _, r := range set {
-					p.nodeKeys[r.Key()] = true
-					p.volumesByHost = p.volumesByHost || r.Key() == corev1.LabelHostname
+					p.m.readsNode(r.Key())
+					c.volumesByHost = c.volumesByHost || r.Key() == corev1.LabelHostname
 				}
 			}
 		}
-		if driver := p.storage.driver(claim); driver != "" {
+		if driver := p.m.storage.driver(claim); driver != "" {
 			mounts = append(mounts, mount{driver, claim.Namespace + "/" + claim.Name})
 		}
 	}

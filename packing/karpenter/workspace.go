@@ -1,7 +1,9 @@
 package karpenter
 
 import (
+	"runtime"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,6 +27,7 @@ type workspace struct {
 	fitsKnown    map[string]*compiled.Fits
 	heaps        [][]entry // spare memory of views
 	offeringSets map[*requirements.Requirement]compiled.SetID
+	memory       *memory
 }
 
 // maxWorkspaceSets bounds how many sets a workspace carries from one pack to the
@@ -58,8 +61,40 @@ type recordedDomains struct {
 	values []int32 // the values that the requirement lists, excluded ones of a complement too
 }
 
-func newWorkspace(p *Packer, wellKnown func(string) bool) *workspace {
-	w := &workspace{packer: p, types: p.types, wellKnown: wellKnown}
+// workspaces are those that serve no pack at present. Those given back last are
+// taken first: they know the most of the cluster as it is.
+type workspaces struct {
+	mu   sync.Mutex
+	idle []*workspace
+}
+
+// take returns a workspace for one pack.
+func (s *workspaces) take(p *Packer) *workspace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.idle) - 1
+	if last < 0 {
+		return newWorkspace(p)
+	}
+	w := s.idle[last]
+	s.idle[last] = nil
+	s.idle = s.idle[:last]
+	return w
+}
+
+// give keeps a workspace for a later pack, as many as can be of use at once. One
+// whose pack failed is not given back.
+func (s *workspaces) give(w *workspace) {
+	w.renew()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) < runtime.GOMAXPROCS(0) {
+		s.idle = append(s.idle, w)
+	}
+}
+
+func newWorkspace(p *Packer) *workspace {
+	w := &workspace{packer: p, types: p.types, wellKnown: p.known}
 	w.clear()
 	return w
 }
@@ -75,11 +110,12 @@ func (w *workspace) clear() {
 	for _, pl := range w.packer.pools {
 		w.poolSets = append(w.poolSets, w.sets.ID(pl.claim))
 	}
+	w.memory = newMemory(w)
 }
 
 // renew readies the workspace for the next pack.
 func (w *workspace) renew() {
-	if w.sets.Len() > maxWorkspaceSets {
+	if w.sets.Len() > maxWorkspaceSets || w.memory.full() {
 		w.clear()
 	}
 }

@@ -1,0 +1,331 @@
+package karpenter
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/packing/internal/compiled"
+	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
+	"github.com/binwright/binwright/packing/requirements"
+	"github.com/binwright/binwright/packing/resources"
+)
+
+// knownNode is what is remembered of a node of a snapshot and the pods bound to
+// it: what does not depend on the rest of the snapshot, and the last of what does.
+type knownNode struct {
+	*packing.Node
+	was  packing.Node // the struct as it was compiled
+	seen int          // the last pack that it was part of
+
+	active      bool // takes pods; a node being deleted only counts for topologies
+	initialized bool
+	hostname    string
+	pool        int // index of its node pool, -1 if it has none that is scheduled
+	taints      []corev1.Taint
+	labels      requirements.Set
+	capacity    resources.Vector
+	usage       nodeUsage
+	ports       []hostPort
+
+	// What hangs on volumes, as memory.stated was then.
+	stated     int
+	hasVolumes bool
+	volumes    volumeUsage
+	limits     map[string]int
+
+	// set is of the labels that some decision reads, without the host name; setAt is
+	// the version of those labels. The second is with the host name.
+	set   [2]compiled.SetID
+	setAt [2]int
+
+	available   []int64 // what is left for pods, by column
+	overfull    bool    // some amount is negative: it takes no pod
+	availableAt int     // the version of the daemon pods that it is less of
+
+	bound *boundPods // once somebody asked
+	anti  []antiRun
+	move  *movability
+}
+
+// boundPods counts the pods of a node that selectors may count, by their labels.
+type boundPods struct{ runs []labelRun }
+
+type labelRun struct {
+	labels int32
+	count  int32
+}
+
+// antiRun counts the pods of a node that state the same anti-affinity.
+type antiRun struct {
+	spec  int32
+	count int32
+}
+
+// movability is what consolidation knows of a node that does not change by itself.
+type movability struct {
+	instanceType *instancetypes.InstanceType
+	price        float64
+	cost         float64 // NodeCost of the pods to be moved
+	rescheduling float64
+	state        float64
+	pods         []*corev1.Pod // to be moved
+	ids          []podID       // of those, once a simulation needed them
+	protected    bool          // some pod has the annotation do-not-disrupt
+	// checked is what memory.stated was, plus one, when the pods' constraints were last
+	// read; byHost whether volumes of theirs can be reached from certain nodes only.
+	checked int
+	byHost  bool
+}
+
+// node returns what is known of a node, compiling it if it is new.
+func (m *memory) node(src *packing.Node) (*knownNode, error) {
+	k := m.nodes[src]
+	if k == nil || !k.unchanged() {
+		var err error
+		if k, err = m.compileNode(src); err != nil {
+			return nil, fmt.Errorf("node %s: %w", src.Name, err)
+		}
+		m.nodes[src] = k
+	}
+	k.seen, k.active = m.packs, !src.BeingDeleted()
+	if k.stated != m.stated+1 {
+		k.stated = m.stated + 1
+		k.limits = m.storage.limits[src.Name]
+		if k.hasVolumes {
+			k.volumes = volumeUsage{}
+			for _, pod := range k.Pods {
+				if !isTerminal(pod) {
+					k.volumes.add(m.storage.mountsOf(pod))
+				}
+			}
+		}
+	}
+	return k, nil
+}
+
+// unchanged reports whether the node is still what it was when it was compiled, as
+// far as that is quick to see.
+func (k *knownNode) unchanged() bool {
+	n := k.Node
+	return n.Node == k.was.Node && len(n.Pods) == len(k.was.Pods) && n.Claim == k.was.Claim && n.Price == k.was.Price &&
+		(len(n.Pods) == 0 || &n.Pods[0] == &k.was.Pods[0])
+}
+
+func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
+	if at := slices.Index(src.Pods, nil); at >= 0 {
+		return nil, fmt.Errorf("pod %d is nil", at)
+	}
+	k := &knownNode{Node: src, was: *src, pool: -1}
+	managed := src.NodePool() != "" || src.Claim != nil
+	registered := !managed || src.Labels[requirements.LabelRegistered] == "true" && (src.Claim == nil || !src.Claim.Unregistered)
+	k.initialized = !managed || src.Labels[requirements.LabelInitialized] == "true"
+	k.hostname = src.Labels[corev1.LabelHostname]
+	if k.hostname == "" {
+		k.hostname = src.Name
+	}
+	for i, pl := range m.w.packer.pools {
+		if pl.Name == src.NodePool() {
+			k.pool = i
+		}
+	}
+	k.taints = src.Spec.Taints
+	if managed && (!registered || !k.initialized) {
+		k.taints = slices.DeleteFunc(slices.Clone(src.Spec.Taints), func(t corev1.Taint) bool {
+			return isEphemeral(&t) || !k.initialized && m.w.packer.isStartupTaint(src, &t)
+		})
+	}
+	k.labels = requirements.FromLabels(src.Labels)
+	var err error
+	if k.capacity, err = resources.FromList(src.Status.Capacity); err != nil {
+		return nil, fmt.Errorf("status.capacity: %w", err)
+	}
+	return k, m.readUsage(k)
+}
+
+// readUsage adds up what the pods bound to a node take of it.
+func (m *memory) readUsage(k *knownNode) error {
+	u := &k.usage
+	var err error
+	if u.allocatable, err = resources.FromList(k.Status.Allocatable); err != nil {
+		return fmt.Errorf("status.allocatable: %w", err)
+	}
+	one := resources.Vector{{Name: corev1.ResourcePods, Value: 1}}
+	for _, pod := range k.Pods {
+		if isTerminal(pod) {
+			continue
+		}
+		v, err := resources.PodRequests(pod)
+		if err != nil {
+			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+		ports, err := hostPortsOf(pod)
+		if err != nil {
+			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+		v = v.With(corev1.ResourcePods, 0).Add(one)
+		u.pods = u.pods.Add(v)
+		if isDaemonPod(pod) {
+			u.daemons = u.daemons.Add(v)
+		}
+		k.ports = append(k.ports, ports...)
+		for i := range pod.Spec.Volumes {
+			_, claims := claimName(pod, &pod.Spec.Volumes[i])
+			k.hasVolumes = k.hasVolumes || claims
+		}
+		if hasRequiredAntiAffinity(pod) {
+			k.anti = countAnti(k.anti, m.antiOf(pod))
+		}
+	}
+	m.dims.AddAll(u.allocatable)
+	return nil
+}
+
+func countAnti(runs []antiRun, spec int32) []antiRun {
+	for i := range runs {
+		if runs[i].spec == spec {
+			runs[i].count++
+			return runs
+		}
+	}
+	return append(runs, antiRun{spec, 1})
+}
+
+// settle works out what the node has left: allocatable less its pods and less the
+// daemon pods that are still to come, for the resources that it has at all.
+// Models NewExistingNode of Karpenter v1.14.1 existingnode.go.
+func (m *memory) settle(k *knownNode) {
+	if k.availableAt == m.daemonsVersion {
+		return
+	}
+	k.availableAt = m.daemonsVersion
+	u := &k.usage
+	var expected resources.Vector
+	running := int64(0)
+	for _, d := range m.daemons {
+		if d.runsOn(k, m.w.packer.settings.quirks&DaemonPodsMutate != 0) {
+			expected = expected.Add(d.vector.With(corev1.ResourcePods, 0))
+			running++
+		}
+	}
+	expected = expected.With(corev1.ResourcePods, running)
+	k.available, k.overfull = make([]int64, m.dims.Len()), false
+	for _, a := range u.allocatable {
+		left := a.Value - u.pods.Get(a.Name) - max(0, expected.Get(a.Name)-u.daemons.Get(a.Name))
+		k.available[m.dims.Column(a.Name)] = left
+		k.overfull = k.overfull || left < 0
+	}
+}
+
+// setOf returns the number of the node's labels that some decision reads, with its
+// host name or without.
+func (m *memory) setOf(k *knownNode, byHost bool) compiled.SetID {
+	at := 0
+	if byHost {
+		at = 1
+	}
+	if k.setAt[at] == m.nodeKeysVersion {
+		return k.set[at]
+	}
+	read := make(requirements.Set, 0, len(m.nodeKeys))
+	for _, r := range k.labels {
+		if m.nodeKeys[r.Key()] && r.Key() != corev1.LabelHostname {
+			read = append(read, r)
+		}
+	}
+	if byHost {
+		read = read.Add(requirements.Must(corev1.LabelHostname, requirements.In, k.hostname))
+	}
+	k.set[at], k.setAt[at] = m.w.sets.ID(read), m.nodeKeysVersion
+	return k.set[at]
+}
+
+// boundOf counts a node's pods that have neither ended nor are ending, by their
+// labels. Pods that are left out count as not bound.
+func (m *memory) boundOf(k *knownNode, without map[*corev1.Pod]bool) []labelRun {
+	if len(without) > 0 && slices.ContainsFunc(k.Pods, func(pod *corev1.Pod) bool { return without[pod] }) {
+		return m.countLabels(k.Pods, without)
+	}
+	if k.bound == nil {
+		k.bound = &boundPods{m.countLabels(k.Pods, nil)}
+	}
+	return k.bound.runs
+}
+
+// countLabels counts pods that have neither ended nor are ending.
+func (m *memory) countLabels(pods []*corev1.Pod, without map[*corev1.Pod]bool) []labelRun {
+	ids := make([]int32, 0, len(pods))
+	for _, pod := range pods {
+		if !isTerminal(pod) && pod.DeletionTimestamp == nil && !without[pod] {
+			ids = append(ids, m.labelsOf(pod))
+		}
+	}
+	slices.Sort(ids)
+	var runs []labelRun
+	for _, id := range ids {
+		if last := len(runs) - 1; last >= 0 && runs[last].labels == id {
+			runs[last].count++
+			continue
+		}
+		runs = append(runs, labelRun{id, 1})
+	}
+	return runs
+}
+
+// movabilityOf returns what consolidation knows of a node.
+func (m *memory) movabilityOf(k *knownNode) *movability {
+	if k.move != nil {
+		return k.move
+	}
+	v := &movability{state: stateCost(k.Node), rescheduling: disruption.ReschedulingCost(k.Pods)}
+	v.instanceType, _ = m.w.packer.catalogOf(k.NodePool()).Lookup(k.Labels[corev1.LabelInstanceTypeStable])
+	v.price = nodePrice(k.Node, v.instanceType)
+	for _, pod := range k.Pods {
+		if disruption.Reschedulable(pod) {
+			v.pods = append(v.pods, pod)
+		}
+		_, annotated := pod.Annotations[disruption.AnnotationDoNotDisrupt]
+		v.protected = v.protected || annotated
+	}
+	v.cost = disruption.NodeCost(v.pods)
+	k.move = v
+	return v
+}
+
+// idsOf numbers the pods that a node's disruption moves.
+func (m *memory) idsOf(v *movability) ([]podID, error) {
+	if v.ids != nil || len(v.pods) == 0 {
+		return v.ids, nil
+	}
+	ids := make([]podID, len(v.pods))
+	for i, pod := range v.pods {
+		var err error
+		if ids[i], err = m.identify(pod); err != nil {
+			return nil, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	v.ids = ids
+	return ids, nil
+}
+
+// check reads the constraints of the pods that a node's disruption moves, so that
+// what cannot be read is found whatever is simulated.
+func (p *problem) check(v *movability) error {
+	if v.checked != p.m.stated+1 {
+		v.checked, v.byHost = p.m.stated+1, false
+		for i, id := range v.ids {
+			spec := p.m.specList[id.spec]
+			if spec.checked != p.m.stated+1 {
+				if _, err := p.class(v.pods[i], id, false); err != nil {
+					return err
+				}
+			}
+			v.byHost = v.byHost || spec.byHost
+		}
+	}
+	p.volumesByHost = p.volumesByHost || v.byHost
+	return nil
+}
