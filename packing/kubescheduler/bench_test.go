@@ -3,6 +3,7 @@ package kubescheduler
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -96,4 +97,41 @@ func template50(mix string, i int) *corev1.Pod {
 		awayFrom(50, corev1.LabelHostname, name)(pod)
 	}
 	return pod
+}
+
+// BenchmarkPreempt asks for a pod in a cluster without room for it: on every node are 16 pods of two lower
+// priorities, some within a budget.
+func BenchmarkPreempt(b *testing.B) {
+	const nodes = 1000
+	s, err := New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	pods := make([][]Bound, nodes)
+	for i := range nodes {
+		if _, err := s.AddNode(aNode(fmt.Sprint("n", i), string(rune('a'+i%3)), "cpu=16,memory=64Gi")); err != nil {
+			b.Fatal(err)
+		}
+		for j := range 16 {
+			pod := aPod(fmt.Sprintf("app=app-%d", j), "cpu=1,memory=4Gi", prioritised(int32(j%2)))
+			c, err := s.Class(pod)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.Bind(c, NodeID(i))
+			pods[i] = append(pods[i], Bound{Class: c, Start: time.Duration(i*j%97) * time.Second, Budgets: []int32{int32(j % 3)}})
+		}
+	}
+	c, err := s.Class(aPod("app=new", "cpu=2,memory=8Gi", prioritised(10)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p, ok := s.Preempt(Preemptor{Class: c, Nominated: None, DisruptionsAllowed: []int32{3, 3, 0},
+			Pods: func(id NodeID) []Bound { return pods[id] }})
+		if !ok || len(p.Victims) != 2 {
+			b.Fatal("no preemption")
+		}
+	}
 }

@@ -23,7 +23,8 @@ type node struct {
 	index   int32    // in the feasibility cluster
 	zone    string   // of the node tree
 	soft    bool     // it has taints with effect PreferNoSchedule
-	images  []*image // sorted by name
+	images  []*image
+	ranks   ranks // of the pods on it
 }
 
 // AddNode adds a node and returns its id. Errors name the node and the field, and wrap
@@ -103,6 +104,9 @@ func (s *Scheduler) RemoveNode(id NodeID) {
 	}
 	s.detach(int32(id))
 	s.forget(int32(id))
+	for _, r := range n.ranks {
+		s.ranks.add(r.priority, -r.pods)
+	}
 	s.images.drop(n.images)
 	s.cluster.RemoveNode(n.index)
 	s.tree.remove(n.zone, int32(id))

@@ -29,8 +29,9 @@ type Preemptor struct {
 	Class *Class
 	// Nominated is the node that the pod is already nominated to, [None] if there is none.
 	Nominated NodeID
-	// Pods lists all pods on a node, as many of each class as are bound there. It is asked for one
-	// node at a time, and what it gives is not kept: it may be the same slice each time.
+	// Pods lists the pods on a node: at least all whose priority is below the preemptor's, each as the class
+	// that is bound there. It is asked for one node at a time, and only for nodes with such pods. What it gives is not
+	// kept: it may be the same slice each time.
 	Pods func(NodeID) []Bound
 	// DisruptionsAllowed is what is left of each pod disruption budget.
 	DisruptionsAllowed []int32
@@ -59,7 +60,7 @@ const (
 // no preemption helps, if the pod never preempts, or if its nominated node is already being freed.
 func (s *Scheduler) Preempt(p Preemptor) (Preemption, bool) {
 	c := p.Class
-	if c.PreemptsNever || c.Unsupported != "" || s.beingFreed(p) {
+	if c.PreemptsNever || c.Unsupported != "" || !s.ranks.below(c.Priority) || s.beingFreed(p) {
 		return Preemption{}, false
 	}
 	nodes := s.helped(c, p.Nominated)
@@ -128,6 +129,9 @@ func (s *Scheduler) resolvable(c *Class, r feasibility.Refusal, id NodeID) bool 
 // are taken off, and put back as long as the pod still fits, those whose eviction breaches a budget first,
 // more important ones before others.
 func (s *Scheduler) victims(p Preemptor, id NodeID) (Preemption, bool) {
+	if !s.nodes[id].ranks.below(p.Class.Priority) {
+		return Preemption{}, false
+	}
 	lower := s.scratch.lower[:0]
 	for _, b := range p.Pods(id) {
 		if b.Class.Priority < p.Class.Priority {

@@ -53,6 +53,31 @@ func (s *Scheduler) priority(pod *corev1.Pod) (priority int32, never bool, err e
 	return priority, policy != nil && *policy == corev1.PreemptNever, nil
 }
 
+// ranks is how many pods there are of each priority. There are few priorities.
+type ranks []rank
+
+type rank struct{ priority, pods int32 }
+
+func (r *ranks) add(priority, pods int32) {
+	for i := range *r {
+		if (*r)[i].priority == priority {
+			(*r)[i].pods += pods
+			return
+		}
+	}
+	*r = append(*r, rank{priority, pods})
+}
+
+// below reports whether there are pods of a lower priority.
+func (r ranks) below(priority int32) bool {
+	for _, of := range r {
+		if of.priority < priority && of.pods > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Less reports whether a pod of class a that joined the queue at one moment comes before one of class b
 // that joined at another: by priority, then by time (plugins/queuesort/priority_sort.go).
 func Less(a, b *Class, joinedA, joinedB time.Duration) bool {

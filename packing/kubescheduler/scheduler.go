@@ -29,6 +29,7 @@ type Scheduler struct {
 	clock  uint32   // the last stamp given
 	start  int      // where in the order the next search begins
 
+	ranks           ranks // of all bound pods
 	priorities      map[string]*schedulingv1.PriorityClass
 	defaultPriority *schedulingv1.PriorityClass
 
@@ -114,6 +115,8 @@ func (s *Scheduler) place(c *Class, id int32, pods int32) {
 	l.asIfCPU += by * c.asIfCPU
 	l.asIfMemory += by * c.asIfMemory
 	l.pods += pods
+	n.ranks.add(c.Priority, pods)
+	s.ranks.add(c.Priority, pods)
 	s.touch(id)
 	s.tell(c, id, pods)
 }
