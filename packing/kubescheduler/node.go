@@ -20,9 +20,9 @@ const None NodeID = -1
 type node struct {
 	object  *corev1.Node
 	profile *feasibility.Profile
-	index   int32    // in the feasibility cluster
-	zone    string   // of the node tree
-	soft    bool     // it has taints with effect PreferNoSchedule
+	index   int32  // in the feasibility cluster
+	zone    string // of the node tree
+	soft    bool   // it has taints with effect PreferNoSchedule
 	images  []*image
 	ranks   ranks // of the pods on it
 }

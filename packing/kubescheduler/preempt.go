@@ -93,7 +93,7 @@ func (s *Scheduler) Preempt(p Preemptor) (Preemption, bool) {
 // beingFreed reports whether a pod of lower priority is still on its way out of the nominated node, so that
 // there is nothing to do but wait (PodEligibleToPreemptOthers).
 func (s *Scheduler) beingFreed(p Preemptor) bool {
-	if s.at(p.Nominated) == nil {
+	if n := s.at(p.Nominated); n == nil || !n.ranks.below(p.Class.Priority) {
 		return false
 	}
 	if r := s.passes(p.Class, int32(p.Nominated), p.Nominated); r != feasibility.Fits && !s.resolvable(p.Class, r, p.Nominated) {

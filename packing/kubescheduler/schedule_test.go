@@ -239,7 +239,7 @@ func TestClasses(t *testing.T) {
 func TestClassErrors(t *testing.T) {
 	s := scheduler(t)
 	for want, pod := range map[string]*corev1.Pod{
-		`pod default/pod: container "app"`: aPod("", "cpu=-1"),
+		`pod default/pod: container "app"`:                                           aPod("", "cpu=-1"),
 		`pod default/pod: spec.priorityClassName: there is no priority class "gold"`: aPod("", "", func(p *corev1.Pod) { p.Spec.PriorityClassName = "gold" }),
 		"pod default/pod: spec.topologySpreadConstraints[0]: maxSkew 0":              aPod("", "", spreadOver("zone", 0, corev1.ScheduleAnyway, "")),
 		"pod default/pod: spec.affinity.podAffinity: term 0: topologyKey is empty":   aPod("", "", nearTo(3, "", "app=x")),
