@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"slices"
 
 	"github.com/binwright/binwright/scenarios/internal/report"
@@ -35,15 +36,15 @@ var costFigures = []figure{
 		value: func(r *Result) float64 { return r.Cost.UnusedCommitmentUSD },
 	},
 	{
-		name: "waste_usd", label: "  price of what no pod requested, $", form: report.Money,
+		name: "waste_usd", label: "  not requested, $", form: report.Money,
 		value: func(r *Result) float64 { return r.Cost.WasteUSD },
 	},
 	{
-		name: "cpu_utilisation", label: "CPU requested of allocatable", form: report.Percent,
+		name: "cpu_utilisation", label: "CPU utilisation", form: report.Percent,
 		value: func(r *Result) float64 { return r.Utilisation.CPU },
 	},
 	{
-		name: "memory_utilisation", label: "memory requested of allocatable", form: report.Percent,
+		name: "memory_utilisation", label: "memory utilisation", form: report.Percent,
 		value: func(r *Result) float64 { return r.Utilisation.Memory },
 	},
 }
@@ -52,7 +53,7 @@ var waitFigures = append(slices.Concat(
 	quantileFigures("to_bound", "wait until bound", func(r *Result) *Quantiles { return &r.Wait.ToBound }),
 	quantileFigures("to_running", "wait until running", func(r *Result) *Quantiles { return &r.Wait.ToRunning }),
 ), figure{
-	name: "pending_pod_seconds", label: "pending pod-seconds", form: report.Number,
+	name: "pending_pod_seconds", label: "pending pod-seconds", form: number,
 	value: func(r *Result) float64 { return r.Wait.PendingPodSeconds },
 })
 
@@ -87,7 +88,7 @@ var podFigures = []figure{
 }
 
 var nodeFigures = []figure{
-	{name: "node_hours", label: "node-hours", form: report.Number, value: func(r *Result) float64 { return r.Nodes.NodeHours }},
+	{name: "node_hours", label: "node-hours", form: number, value: func(r *Result) float64 { return r.Nodes.NodeHours }},
 	counted("nodes_peak", "most nodes at once", func(r *Result) int { return r.Nodes.Peak }),
 	counted("nodes_launched", "nodes launched", func(r *Result) int { return r.Nodes.Launched }),
 	counted("nodes_terminated", "nodes terminated", func(r *Result) int { return r.Nodes.Terminated }),
@@ -99,8 +100,16 @@ var nodeFigures = []figure{
 		func(r *Result) []ReasonCount { return r.Nodes.LaunchFailures }),
 }
 
+// number prints a number, a large one without a digit after the point.
+func number(x float64) string {
+	if math.Abs(x) >= 10_000 {
+		x = math.Round(x)
+	}
+	return report.Number(x)
+}
+
 func counted(name, label string, count func(*Result) int) figure {
-	return figure{name: name, label: label, form: report.Number, value: func(r *Result) float64 { return float64(count(r)) }}
+	return figure{name: name, label: label, form: number, value: func(r *Result) float64 { return float64(count(r)) }}
 }
 
 func optional(f figure) figure {

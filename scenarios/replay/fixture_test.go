@@ -53,7 +53,7 @@ type fleetNode struct {
 
 const fleetTick = 20 * time.Second
 
-// runFleet replays a fleet for a time. A small preference launches small nodes.
+// runFleet replays a fleet for a time. What an autoscaler does depends on its name alone.
 func runFleet(t testing.TB, autoscaler string, seed uint64, last, step time.Duration, commitments ...pricing.Commitment) *Result {
 	t.Helper()
 	f := &fleet{m: newMeter(step), draws: rand.New(rand.NewPCG(seed, uint64(len(autoscaler))))}
@@ -98,7 +98,7 @@ func (f *fleet) tick(now time.Duration) {
 	if height > 1 {
 		height = 2 - height
 	}
-	for range f.draws.IntN(1 + int(3.5*height)) {
+	for range f.draws.IntN(2 + int(2.5*height)) {
 		m.podCreated()
 		m.pending(1)
 		f.wait = append(f.wait, now-time.Duration(f.draws.Int64N(int64(fleetTick))))
@@ -187,7 +187,7 @@ func (f *fleet) bind(now time.Duration) {
 		for n.phase == phaseReady && len(f.wait) > 0 && int64(len(n.pods)+1)*1000 <= n.bill.milliCPU {
 			f.m.pending(-1)
 			f.m.podBound(now - f.wait[0])
-			f.m.podRunning(now - f.wait[0])
+			f.m.podRunning(now - f.wait[0] + 2500*time.Millisecond)
 			f.m.running(1)
 			f.wait = f.wait[1:]
 			f.setPods(n, append(n.pods, now))

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/binwright/binwright/scenarios/internal/report"
 )
@@ -24,7 +25,8 @@ const (
 	plotWidth   = 960
 	plotLeft    = 76 // of the panels, where the labels of the axis end
 	plotRight   = 24
-	plotTop     = 74 // heading and legend
+	plotHead    = 30 // heading
+	legendLine  = 20
 	panelHeight = 150
 	panelGap    = 46
 	plotBottom  = 52
@@ -41,7 +43,7 @@ var panels = []panel{
 	{"Nodes, launching and leaving ones among them", func(s *Sample) float64 {
 		return float64(s.LaunchingNodes + s.ReadyNodes + s.LeavingNodes)
 	}},
-	{"Price of the nodes, $/h", func(s *Sample) float64 { return s.HourlyUSD }},
+	{"Price paid, $/h", func(s *Sample) float64 { return s.HourlyUSD }},
 }
 
 // lineStyles tell results apart by colour, for those who see it, and by dashes.
@@ -53,7 +55,7 @@ var lineStyles = []struct{ colour, dashes string }{
 // WriteSVG draws pending pods, nodes and dollars an hour over virtual time, a line
 // for each result, as an SVG picture. A value holds from its sample to the next.
 // Where samples are denser than the picture, a line shows the smallest and the
-// largest value of each column. It returns [ErrNoSeries] if no result has samples.
+// largest value of each column. Six results have each a line of its own kind. It returns [ErrNoSeries] if no result has samples.
 func WriteSVG(w io.Writer, results ...*Result) error {
 	var last time.Duration
 	for _, r := range results {
@@ -64,16 +66,18 @@ func WriteSVG(w io.Writer, results ...*Result) error {
 	if !slices.ContainsFunc(results, func(r *Result) bool { return len(r.Series) > 0 }) {
 		return ErrNoSeries
 	}
-	height := plotTop + len(panels)*panelHeight + (len(panels)-1)*panelGap + plotBottom
+	legend := newLegend(results)
+	top := plotHead + legend.lines*legendLine + panelGap - 12
+	height := top + len(panels)*panelHeight + (len(panels)-1)*panelGap + plotBottom
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" `+
 		`font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="12" fill="#222">`+"\n", plotWidth, height)
 	fmt.Fprintf(out, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", plotWidth, height)
 	writeText(out, plotLeft, 26, "start", `font-size="16" font-weight="bold"`, plotHeading(results))
-	writeLegend(out, results)
+	legend.write(out)
 	axis := newTimeAxis(last)
 	for i := range panels {
-		panels[i].write(out, plotTop+i*(panelHeight+panelGap), results, &axis)
+		panels[i].write(out, top+i*(panelHeight+panelGap), results, &axis)
 	}
 	writeText(out, (plotLeft+plotWidth-plotRight)/2, float64(height-12), "middle", "", "virtual time, "+axis.unit)
 	out.WriteString("</svg>\n")
@@ -91,13 +95,40 @@ func plotHeading(results []*Result) string {
 	return report.Shorten(report.List(names), 90)
 }
 
-func writeLegend(out *bufio.Writer, results []*Result) {
+// legend says which line is whose, in as many lines of text as it takes.
+type legend struct {
+	entries []legendEntry
+	lines   int
+}
+
+type legendEntry struct {
+	name string
+	x    float64
+	line int
+}
+
+func newLegend(results []*Result) legend {
+	const mark, letter, gap = 34, 7.5, 24
+	l := legend{lines: 1}
 	x := float64(plotLeft)
-	for i, r := range results {
+	for _, r := range results {
 		name := columnName(r, results)
-		fmt.Fprintf(out, `<line x1="%s" y1="46" x2="%s" y2="46" %s/>`+"\n", pixel(x), pixel(x+28), lineStyle(i))
-		writeText(out, x+34, 50, "start", "", name)
-		x += 34 + 8*float64(len([]rune(name))) + 16
+		width := mark + letter*float64(utf8.RuneCountInString(name)) + gap
+		if x+width > plotWidth && x > plotLeft {
+			x = plotLeft
+			l.lines++
+		}
+		l.entries = append(l.entries, legendEntry{name, x, l.lines})
+		x += width
+	}
+	return l
+}
+
+func (l *legend) write(out *bufio.Writer) {
+	for i, e := range l.entries {
+		y := float64(plotHead + e.line*legendLine)
+		fmt.Fprintf(out, `<line x1="%s" y1="%s" x2="%s" y2="%[2]s" %[4]s/>`+"\n", pixel(e.x), pixel(y-4), pixel(e.x+28), lineStyle(i))
+		writeText(out, e.x+34, y, "start", "", e.name)
 	}
 }
 

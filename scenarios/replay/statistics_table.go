@@ -21,11 +21,12 @@ func WriteSummary(w io.Writer, summaries ...*Summary) error {
 func writeSummaries(out *bufio.Writer, summaries []*Summary) {
 	report.Wrapped(out, "", summaries[0].Scenario+": means over seeds, with 95% confidence")
 	out.WriteByte('\n')
-	header := []string{"FIGURE"}
+	header, seeds := []string{"FIGURE"}, []string{""}
 	for _, s := range summaries {
-		header = append(header, report.Shorten(s.Autoscaler, longestName)+", "+report.Count(len(s.Seeds), "seed"))
+		header = append(header, report.Shorten(s.Autoscaler, longestName))
+		seeds = append(seeds, report.Count(len(s.Seeds), "seed"))
 	}
-	report.Aligned(out, margin, sectionRows(header, func(f *figure) []string {
+	report.Aligned(out, margin, sectionRows([][]string{header, seeds}, func(f *figure) []string {
 		var cells []string
 		something := false
 		for _, s := range summaries {
@@ -40,10 +41,9 @@ func writeSummaries(out *bufio.Writer, summaries []*Summary) {
 	}))
 }
 
-// sectionRows are a header and the cells of each figure that has some, a blank
+// sectionRows are the header's rows and the cells of each figure that has some, a blank
 // line between sections.
-func sectionRows(header []string, cells func(*figure) []string) [][]string {
-	rows := [][]string{header}
+func sectionRows(rows [][]string, cells func(*figure) []string) [][]string {
 	for i, section := range sections {
 		if i > 0 {
 			rows = append(rows, nil)
@@ -76,14 +76,14 @@ func estimateOf(figures []FigureEstimate, name string) Estimate {
 // WriteDifferences writes for people by how much two autoscalers differ on the
 // same seeds: the mean of each headline figure, that of the differences with its
 // interval of 95%, and whether the interval lies on one side of zero. Lines are at
-// most [Width] columns long.
+// most [Width] columns long, as long as no figure reaches a billion.
 func WriteDifferences(w io.Writer, d *Differences) error {
 	out := bufio.NewWriter(w)
-	a, b := report.Shorten(d.A, longestName-4), report.Shorten(d.B, longestName-4)
+	a, b := report.Shorten(d.A, longestName-6), report.Shorten(d.B, longestName-6)
 	report.Wrapped(out, "", fmt.Sprintf("%s: %s against %s on the same %s, with 95%% confidence",
 		d.Scenario, d.B, d.A, report.Count(len(d.Seeds), "seed")))
 	out.WriteByte('\n')
-	header := []string{"FIGURE", a, b, "DIFFERENCE", "FROM", "TO", ""}
+	header := [][]string{{"FIGURE", a, b, "DIFFERENCE", "FROM", "TO", ""}}
 	report.Aligned(out, margin, sectionRows(header, func(f *figure) []string {
 		i := slices.IndexFunc(d.Figures, func(x Difference) bool { return x.Figure == f.name })
 		if i < 0 {

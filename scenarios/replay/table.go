@@ -63,18 +63,8 @@ func writeResults(out *bufio.Writer, results []*Result) {
 	}
 	out.WriteByte('\n')
 	report.Aligned(out, margin, headlines(results))
-	for _, split := range []struct {
-		title string
-		of    func(*Result) []Share
-	}{
-		{"INSTANCE TYPE", func(r *Result) []Share { return r.Cost.ByType }},
-		{"CAPACITY TYPE", func(r *Result) []Share { return r.Cost.ByCapacityType }},
-	} {
-		if rows := breakdown(split.title, results, split.of); rows != nil {
-			out.WriteByte('\n')
-			report.Aligned(out, margin, rows)
-		}
-	}
+	writeBreakdown(out, "INSTANCE TYPE", results, func(r *Result) []Share { return r.Cost.ByType })
+	writeBreakdown(out, "CAPACITY TYPE", results, func(r *Result) []Share { return r.Cost.ByCapacityType })
 	if rows := decisions(results); rows != nil {
 		out.WriteByte('\n')
 		report.Aligned(out, margin, rows)
@@ -187,6 +177,36 @@ func countOf(counts []ReasonCount, reason string) int {
 	return 0
 }
 
+// writeBreakdown writes one split of the bill, each result on its own if they are
+// too wide beside each other.
+func writeBreakdown(out *bufio.Writer, title string, results []*Result, of func(*Result) []Share) {
+	rows := breakdown(title, results, of)
+	if rows == nil {
+		return
+	}
+	if width(rows) > Width-len(margin) && len(results) > 1 {
+		for _, r := range results {
+			writeBreakdown(out, title, []*Result{r}, of)
+		}
+		return
+	}
+	out.WriteByte('\n')
+	report.Aligned(out, margin, rows)
+}
+
+// width is how many columns aligned rows take.
+func width(rows [][]string) int {
+	total := -2
+	for i := range rows[0] {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(row[i]))
+		}
+		total += widest + 2
+	}
+	return total
+}
+
 // breakdown are the rows of one split of the bill: a block of nodes, node-hours
 // and dollars for each result, the names that cost most in all results first.
 func breakdown(title string, results []*Result, of func(*Result) []Share) [][]string {
@@ -194,30 +214,10 @@ func breakdown(title string, results []*Result, of func(*Result) []Share) [][]st
 	if len(names) == 0 {
 		return nil
 	}
-	block := func(nodes, hours, usd string) string { return fmt.Sprintf("%7s %10s %9s", nodes, hours, usd) }
-	top, units := []string{title}, []string{""}
-	for _, r := range results {
-		top = append(top, columnName(r, results))
-		units = append(units, block("nodes", "node-hours", "$"))
-	}
-	rows := [][]string{top, units}
-	row := func(label string, has func(name string) bool) {
-		cells := []string{label}
-		for _, r := range results {
-			var nodes int
-			var hours, usd float64
-			for _, s := range of(r) {
-				if has(s.Name) {
-					nodes, hours, usd = nodes+s.Nodes, hours+s.NodeHours, usd+s.USD
-				}
-			}
-			if nodes == 0 {
-				cells = append(cells, block("-", "-", "-"))
-				continue
-			}
-			cells = append(cells, block(report.Whole(nodes), report.Number(hours), report.Money(usd)))
-		}
-		rows = append(rows, cells)
+	rows := [][]string{{title}, {""}}
+	var has []func(name string) bool
+	line := func(label string, of func(name string) bool) {
+		rows, has = append(rows, []string{label}), append(has, of)
 	}
 	shown := names
 	if len(names) > breakdownRows {
@@ -228,12 +228,48 @@ func breakdown(title string, results []*Result, of func(*Result) []Share) [][]st
 		if name == "" {
 			label = "unknown"
 		}
-		row(label, func(n string) bool { return n == name })
+		line(label, func(n string) bool { return n == name })
 	}
 	if others := names[len(shown):]; len(others) > 0 {
-		row(report.Count(len(others), "other"), func(n string) bool { return slices.Contains(others, n) })
+		line(report.Count(len(others), "other"), func(n string) bool { return slices.Contains(others, n) })
+	}
+	for _, r := range results {
+		rows[0] = append(rows[0], columnName(r, results))
+		for i, cell := range block(of(r), has) {
+			rows[1+i] = append(rows[1+i], cell)
+		}
 	}
 	return rows
+}
+
+// block is a column of three figures: their units, then a line for each of the
+// sets of names.
+func block(shares []Share, has []func(name string) bool) []string {
+	cells := [][3]string{{"nodes", "node-hours", "$"}}
+	for _, in := range has {
+		var sum Share
+		for _, s := range shares {
+			if in(s.Name) {
+				sum.Nodes, sum.NodeHours, sum.USD = sum.Nodes+s.Nodes, sum.NodeHours+s.NodeHours, sum.USD+s.USD
+			}
+		}
+		if sum.Nodes == 0 {
+			cells = append(cells, [3]string{"-", "-", "-"})
+			continue
+		}
+		cells = append(cells, [3]string{report.Whole(sum.Nodes), report.Number(sum.NodeHours), report.Money(sum.USD)})
+	}
+	widths := [3]int{7, 10, 8}
+	for _, c := range cells {
+		for i := range c {
+			widths[i] = max(widths[i], len(c[i]))
+		}
+	}
+	lines := make([]string, len(cells))
+	for i, c := range cells {
+		lines[i] = fmt.Sprintf("%*s %*s %*s", widths[0], c[0], widths[1], c[1], widths[2], c[2])
+	}
+	return lines
 }
 
 // namesOf lists the names of a split in all results, the largest sum first.
