@@ -162,10 +162,12 @@ func TestPodsAndWaits(t *testing.T) {
 	m.podEvicted("preemption", time.Minute)
 	m.podCreated()
 	m.pending(1)
+	m.podCreated()
+	m.podDeleted()
 	require.NoError(t, m.conserved(3, 0))
 	r := m.result()
 	assert.Equal(t, PodCounts{
-		Created: 5, GaveUp: 1, Evicted: 1, EvictedBy: []ReasonCount{{"preemption", 1}},
+		Created: 6, Deleted: 1, GaveUp: 1, Evicted: 1, EvictedBy: []ReasonCount{{"preemption", 1}},
 		PendingAtEnd: 2, StartingAtEnd: 1, LostSeconds: 60,
 	}, r.Pods)
 	assert.Equal(t, 110.0, r.Wait.PendingPodSeconds)
@@ -211,6 +213,32 @@ func TestDecisionsAndReasonsAreSorted(t *testing.T) {
 	assert.Equal(t, []DecisionCount{{"consolidate", "z", 1}, {"launch", "a", 1}, {"launch", "b", 2}}, r.Decisions)
 	assert.Equal(t, []ReasonCount{{"c", 2}, {"a", 1}, {"b", 1}}, r.Nodes.LaunchFailures)
 	assert.Equal(t, 4, r.Nodes.Failures())
+}
+
+// TestRequestsEnd: what is asked for is launched, fails, is taken back, or is open.
+func TestRequestsEnd(t *testing.T) {
+	m := newMeter(0)
+	n := large("spot", "a", "pool")
+	for range 5 {
+		m.nodeRequested()
+	}
+	m.launchFailed("insufficient capacity")
+	m.nodeWithdrawn()
+	m.nodeLaunched(n)
+	m.nodeLaunched(n)
+	m.nodeLeaving(false)
+	m.nodeReady()
+	m.advance(time.Hour)
+	m.expired()
+	m.nodeGone(n, time.Hour, phaseLeaving)
+	m.scaledDown()
+	m.nodeGone(n, time.Hour, phaseReady)
+	require.NoError(t, m.conserved(0, 0))
+	assert.Equal(t, NodeCounts{
+		Requested: 5, Launched: 2, Terminated: 2, Peak: 2, NodeHours: 2, LaunchFailures: []ReasonCount{{"insufficient capacity", 1}},
+		Expirations: 1, ScaledDown: 1,
+	}, m.result().Nodes)
+	assert.Equal(t, 1, m.nodes.in[phaseLaunching], "one request is open")
 }
 
 func TestConservation(t *testing.T) {
@@ -306,4 +334,29 @@ func TestRandomFleets(t *testing.T) {
 		assert.Len(t, r.Series, int(last/step)+1)
 		assert.LessOrEqual(t, r.Cost.WasteUSD, r.Cost.TotalUSD+1e-9)
 	})
+}
+
+// BenchmarkMeter is what one pod's stay costs the meter: created, bound, run, ended,
+// with time passing before each.
+func BenchmarkMeter(b *testing.B) {
+	m := newMeter(0)
+	n := large("on-demand", "a", "pool")
+	m.nodeExisting(n)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.advance(m.now + time.Second)
+		m.podCreated()
+		m.pending(1)
+		m.advance(m.now + time.Second)
+		m.pending(-1)
+		m.podBound(time.Second)
+		m.usage(n, 0, 0, 1000, gib)
+		m.advance(m.now + time.Second)
+		m.running(1)
+		m.podRunning(2 * time.Second)
+		m.advance(m.now + time.Second)
+		m.running(-1)
+		m.usage(n, 1000, gib, 0, 0)
+		m.podFinished()
+	}
 }
