@@ -165,10 +165,10 @@ func (c Points) Validate() error {
 	for i, point := range c.Points {
 		field := fmt.Sprintf("points[%d]", i)
 		p.duration(field+".at", point.At, 0, end)
-		p.number(field+".value", point.Value, 0, maxValue)
 		if i > 0 && point.At <= c.Points[i-1].At {
 			p.add(field+".at", "%v is not after %v, the point before it", point.At, c.Points[i-1].At)
 		}
+		p.number(field+".value", point.Value, 0, maxValue)
 	}
 	p.duration("start", c.Start, 0, 7*day)
 	return p.err()
