@@ -140,6 +140,7 @@ func print(s *scenarios.Scenario) string {
 	}
 	fmt.Fprintf(&b, "\nkarpenter %+v\n", s.Karpenter)
 	fmt.Fprintf(&b, "cluster autoscaler %+v\n", s.ClusterAutoscaler)
+	b.WriteString(printTimeline(s))
 	b.WriteString("\nwarnings\n")
 	for _, w := range s.Warnings {
 		b.WriteString("  " + w + "\n")

@@ -33,7 +33,7 @@ type ControllerTimelineSpec struct {
 	// Replicas scales the controller by a schedule instead. Until the first step
 	// it has the replicas of its manifest.
 	Replicas []ReplicasSpec `json:"replicas,omitempty"`
-	// Rollouts are when a new version is rolled out.
+	// Rollouts are when a new version is rolled out; not of a ReplicaSet.
 	Rollouts []metav1.Duration `json:"rollouts,omitempty"`
 	// Daily repeats Replicas and Rollouts each day.
 	Daily bool `json:"daily,omitempty"`

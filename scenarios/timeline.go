@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -196,15 +197,20 @@ func (t *timelineReader) controller(at, kind string, s *ControllerTimelineSpec) 
 	}
 	if len(s.Replicas) > 0 {
 		schedule := &arrivals.Schedule{Controller: key, Kind: kind, Daily: s.Daily, Start: t.start, Until: t.until}
-		for i, r := range s.Replicas {
+		for _, r := range s.Replicas {
 			schedule.Steps = append(schedule.Steps, arrivals.Step{At: r.At.Duration, Replicas: r.Replicas})
-			t.replicas(fmt.Sprintf("%s.replicas[%d].replicas", at, i), r.Replicas)
 		}
 		if t.spec(at, schedule.Validate()) {
+			for i, r := range s.Replicas {
+				t.replicas(fmt.Sprintf("%s.replicas[%d].replicas", at, i), r.Replicas)
+			}
 			t.activity.Schedules = append(t.activity.Schedules, schedule)
 		}
 	}
 	if len(s.Rollouts) > 0 {
+		if kind == "ReplicaSet" {
+			t.errs.add(at+".rollouts", "a ReplicaSet does not replace its pods")
+		}
 		rollouts := &arrivals.Rollouts{Controller: key, Kind: kind, Daily: s.Daily, Start: t.start, Until: t.until}
 		for _, d := range s.Rollouts {
 			rollouts.Times = append(rollouts.Times, d.Duration)
@@ -251,10 +257,10 @@ func (t *timelineReader) hpa(at string, s *HPASpec, c *arrivals.Controller) {
 }
 
 // milli is an amount of CPU as a number.
-func milli(field string, v interface{ AsApproximateFloat64() float64 }, errs *fieldErrors) float64 {
-	cpu := v.AsApproximateFloat64() * 1000
+func milli(field string, q *resource.Quantity, errs *fieldErrors) float64 {
+	cpu := q.AsApproximateFloat64() * 1000
 	if !(cpu >= 0) || math.IsInf(cpu, 0) {
-		errs.add(field, "is not an amount from 0 on")
+		errs.add(field, "%q is not an amount from 0 on", shorten(q.String()))
 		return 0
 	}
 	return cpu
@@ -262,12 +268,22 @@ func milli(field string, v interface{ AsApproximateFloat64() float64 }, errs *fi
 
 func (t *timelineReader) load(at string, s *LoadSpec, key types.NamespacedName, kind string) {
 	loads := &arrivals.Loads{
-		Controller: key, Kind: kind, Noise: s.Noise, NoiseTime: s.NoiseTime.Duration, Step: s.Step.Duration, Until: t.until,
+		Controller: key, Kind: kind, CPU: t.curve(at, s), Noise: s.Noise, NoiseTime: s.NoiseTime.Duration, Step: s.Step.Duration, Until: t.until,
 	}
+	valid := loads.CPU != nil
+	if !valid {
+		loads.CPU = arrivals.Flat(0) // to check the rest by
+	}
+	if t.spec(at, loads.Validate()) && valid {
+		t.activity.Loads = append(t.activity.Loads, loads)
+	}
+}
+
+// curve returns the load that is stated, nil if that is not valid.
+func (t *timelineReader) curve(at string, s *LoadSpec) arrivals.Curve {
 	switch {
 	case s.Diurnal != nil && len(s.Points) > 0:
 		t.errs.add(at, "points and diurnal exclude each other")
-		return
 	case s.Diurnal != nil:
 		d, field := s.Diurnal, at+".diurnal"
 		if s.Daily {
@@ -277,27 +293,23 @@ func (t *timelineReader) load(at string, s *LoadSpec, key types.NamespacedName, 
 			Base: milli(field+".base", &d.Base, &t.errs), Peak: milli(field+".peak", &d.Peak, &t.errs),
 			PeakHour: d.PeakHour, WeekendFactor: d.WeekendFactor, Start: t.start,
 		}
-		loads.CPU = curve
-		if !t.spec(field, curve.Validate()) {
-			return
+		if t.spec(field, curve.Validate()) {
+			return curve
 		}
 	case len(s.Points) > 0:
 		curve := arrivals.Points{Daily: s.Daily, Start: t.start}
 		for i := range s.Points {
 			p := &s.Points[i]
-			curve.Points = append(curve.Points, arrivals.Point{At: p.At.Duration, Value: milli(fmt.Sprintf("%s.points[%d].cpu", at, i), &p.CPU, &t.errs)})
+			cpu := milli(fmt.Sprintf("%s.points[%d].cpu", at, i), &p.CPU, &t.errs)
+			curve.Points = append(curve.Points, arrivals.Point{At: p.At.Duration, Value: cpu})
 		}
-		loads.CPU = curve
-		if !t.spec(at, curve.Validate(), ".value", ".cpu") {
-			return
+		if t.spec(at, curve.Validate(), ".value", ".cpu") {
+			return curve
 		}
 	default:
 		t.errs.add(at, "is empty; expected points or diurnal")
-		return
 	}
-	if t.spec(at, loads.Validate()) {
-		t.activity.Loads = append(t.activity.Loads, loads)
-	}
+	return nil
 }
 
 func (t *timelineReader) job(at string, s *JobTimelineSpec) {
@@ -307,13 +319,23 @@ func (t *timelineReader) job(at string, s *JobTimelineSpec) {
 		Arrivals: t.arrivals(at+".arrivals", &s.Arrivals), Runs: t.runs(at+".runs", &s.Runs),
 		GiveUp: s.GiveUp.Duration, Until: t.until,
 	}
+	valid := o != nil && jobs.Arrivals != nil && jobs.Runs != nil
+	// What is not valid has been told; the rest is checked without it.
+	if jobs.Arrivals == nil {
+		jobs.Arrivals = arrivals.Poisson{Rate: arrivals.Flat(1)}
+	}
+	if jobs.Runs == nil {
+		jobs.Runs = arrivals.Constant(0)
+	}
 	if o != nil {
 		jobs.Name = o.name
-		if jobs.Template = t.c.jobTemplates[objectMeta(o.value).UID]; jobs.Template == nil {
-			return // its template is wrong, which is told already
+		if template := t.c.jobTemplates[objectMeta(o.value).UID]; template != nil {
+			jobs.Template = template
+		} else {
+			valid = false
 		}
 	}
-	if jobs.Arrivals != nil && jobs.Runs != nil && t.spec(at, jobs.Validate()) {
+	if t.spec(at, jobs.Validate()) && valid {
 		t.activity.Jobs = append(t.activity.Jobs, jobs)
 	}
 }

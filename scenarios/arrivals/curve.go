@@ -158,13 +158,9 @@ func (c Points) Validate() error {
 	if len(c.Points) == 0 {
 		p.add("points", "is empty; a curve takes at least one point")
 	}
-	end := MaxUntil
-	if c.Daily {
-		end = day - 1
-	}
 	for i, point := range c.Points {
 		field := fmt.Sprintf("points[%d]", i)
-		p.duration(field+".at", point.At, 0, end)
+		p.moment(field+".at", point.At, c.Daily)
 		if i > 0 && point.At <= c.Points[i-1].At {
 			p.add(field+".at", "%v is not after %v, the point before it", point.At, c.Points[i-1].At)
 		}

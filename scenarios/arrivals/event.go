@@ -46,7 +46,7 @@ type Scale struct {
 // others of the same shape, as fast as its MaxSurge and MaxUnavailable allow.
 type Rollout struct {
 	Controller types.NamespacedName
-	// Kind is that of the controller: Deployment, StatefulSet or ReplicaSet.
+	// Kind is that of the controller: Deployment or StatefulSet.
 	Kind string
 }
 

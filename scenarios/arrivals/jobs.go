@@ -20,10 +20,10 @@ type Jobs struct {
 	// nightly-3-0, nightly-3-1 ... With the template's namespace it names the
 	// random streams of these Jobs, too.
 	Name string
-	// Template is a pod as the Job makes it, but for its name, UID and owner.
+	// Template is a pod as the Job makes it, without name and UID.
 	Template *corev1.Pod
-	// OneJob has all pods belong to one Job, as those that take work from a queue.
-	// Otherwise each arrival is a Job of its own: a pod, a burst, a day's batch.
+	// OneJob has all pods belong to one Job, as those that take work from a queue:
+	// the template's owner, or one called Name if it has none. Otherwise each arrival is a Job of its own: a pod, a burst, a day's batch.
 	// Cluster Autoscaler treats the pods of one Job together.
 	OneJob bool
 	// Arrivals says when pods come, Runs how long they run.
@@ -104,7 +104,7 @@ func (s *submissions) Next() (Event, bool) {
 		return Event{}, false
 	}
 	if a.group != s.group {
-		if s.group < 0 || !s.oneJob {
+		if !s.oneJob || len(s.template.OwnerReferences) == 0 {
 			s.own(a.group)
 		}
 		s.group = a.group

@@ -134,7 +134,7 @@ type Batch struct {
 // Validate implements [Process].
 func (b Batch) Validate() error {
 	var p problems
-	p.duration("at", b.At, 0, day-1)
+	p.moment("at", b.At, true)
 	p.count("pods", b.Pods, 1, maxPods)
 	p.duration("jitter", b.Jitter, 0, day)
 	p.duration("start", b.Start, 0, 7*day)

@@ -110,13 +110,9 @@ func (p *problems) controller(name types.NamespacedName, kind string) {
 
 // times checks n moments in order.
 func (p *problems) times(field, suffix string, n int, at func(int) time.Duration, daily bool, start time.Duration) {
-	end := MaxUntil
-	if daily {
-		end = day - 1
-	}
 	for i := range n {
 		one := fmt.Sprintf("%s[%d]%s", field, i, suffix)
-		p.duration(one, at(i), 0, end)
+		p.moment(one, at(i), daily)
 		if i > 0 && at(i) <= at(i-1) {
 			p.add(one, "%v is not after %v, the one before it", at(i), at(i-1))
 		}

@@ -84,5 +84,15 @@ func (p *problems) count(field string, n, low, high int) {
 	}
 }
 
+// moment checks when something happens: measured from the start or, if it does
+// each day, an hour of the clock.
+func (p *problems) moment(field string, at time.Duration, daily bool) {
+	if !daily {
+		p.duration(field, at, 0, MaxUntil)
+	} else if at < 0 || at >= day {
+		p.add(field, "%v is no hour of the day, from 0s to below 24h", at)
+	}
+}
+
 // until checks the end of a stream.
 func (p *problems) until(d time.Duration) { p.duration("until", d, 1, MaxUntil) }
