@@ -109,3 +109,62 @@ infer-0,4000,16384,1,460,30,,40
 	// train-0 came at 0s with 10 slices; ran 1h59m0s true
 	// infer-0 came at 30s with 5 slices; ran 0s false
 }
+
+// What users do over time: a batch at two in the morning, and a service that is
+// scaled by the clock.
+func ExampleScenario_Events() {
+	const manifests = `
+apiVersion: binwright.dev/v1alpha1
+kind: Scenario
+metadata: {name: night}
+spec:
+  catalog: {region: us-east-1}
+  timeline:
+    for: 24h
+    deployments:
+    - {name: web, replicas: [{at: 8h, replicas: 20}]}
+    jobs:
+    - {name: nightly, arrivals: {batch: {at: 2h, pods: 2}}, runs: {constant: 10m}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, resources: {requests: {cpu: 500m}}}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: nightly}
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: work, resources: {requests: {cpu: 2}}}]}
+`
+	s, err := scenarios.Read(strings.NewReader(manifests), "night.yaml")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	events, err := s.Events(1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(s.StartingPods()), "pods at the start of", s.Horizon())
+	for e, ok := events.Next(); ok; e, ok = events.Next() {
+		switch {
+		case e.Submit != nil:
+			fmt.Println(e.At, "submit", e.Submit.Pod.Name, "for", e.Submit.Runs)
+		case e.Scale != nil:
+			fmt.Println(e.At, "scale", e.Scale.Kind, e.Scale.Controller, "to", e.Scale.Replicas)
+		}
+	}
+	// Output:
+	// 3 pods at the start of 24h0m0s
+	// 2h0m0s submit nightly-0-0 for 10m0s
+	// 2h0m0s submit nightly-0-1 for 10m0s
+	// 8h0m0s scale Deployment default/web to 20
+}
