@@ -42,9 +42,7 @@ func (l *loader) scenario(sources []source) (*Scenario, error) {
 	l.placePods(s.Snapshot, c, newAdmission(c))
 	s.Controllers, s.Activity = c.controllers, l.activity(c, m)
 	completeBudgets(s.Snapshot, values(c.budgets))
-	if catalog != nil {
-		s.NodeGroups = l.nodeGroups(m, catalog, nodes)
-	}
+	s.NodeGroups = l.nodeGroups(m, catalog, nodes)
 	for _, e := range prefixed("spec.karpenter", s.Karpenter.validate()) {
 		l.problemAt(m.at, e)
 	}

@@ -39,10 +39,7 @@ func (l *loader) loadCatalog(c *cluster, m located[*Manifest]) (*instancetypes.C
 	if catalog != nil && len(spec.Requirements) > 0 {
 		catalog = filterCatalog(catalog, spec, &errs)
 	}
-	var commitments []pricing.Commitment
-	if catalog != nil {
-		catalog, commitments = l.applyPriceBook(catalog, m, &errs)
-	}
+	catalog, commitments := l.applyPriceBook(catalog, m, &errs)
 	for _, e := range errs {
 		l.problemAt(m.at, e)
 	}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -23,6 +24,17 @@ type object struct {
 	origin
 	kind, namespace, name string
 	value                 any // a pointer to the kind's type
+	// told are the fields that decoding found wrong. They read as if they were not
+	// stated, which is no mistake of its own.
+	told []string
+}
+
+// wasTold reports whether a mistake at a field follows from one told already.
+func (o *object) wasTold(field string) bool {
+	return slices.ContainsFunc(o.told, func(told string) bool {
+		rest, below := strings.CutPrefix(field, told)
+		return below && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // String names the object as kubectl users do: "Pod default/web-1".
@@ -85,14 +97,9 @@ func decode(d document) (r decoded) {
 		}
 		converted, err := yamlToJSON(d.data)
 		if err != nil {
-			var at *fieldProblem
+			var at *fieldProblems
 			if errors.As(err, &at) {
-				where := at.object
-				if where == "" {
-					where = d.item
-				}
-				r.problem(d, where, at.field, "%s", at.message)
-				return r
+				return decodeRest(d, converted, at)
 			}
 			if len(text) > 1 && text[0] == '{' && text[skipSpace(text, 1)%len(text)] == '"' {
 				_, err := scanJSON(text) // it was meant as JSON
@@ -107,6 +114,27 @@ func decode(d document) (r decoded) {
 		d.data, d.json = converted, true
 	}
 	return decodeJSON(d)
+}
+
+// decodeRest reports the fields of a document that YAML has no JSON for, and what
+// is wrong with the rest of it, converted, if that can be read at all.
+func decodeRest(d document, converted []byte, wrong *fieldProblems) (r decoded) {
+	if converted != nil {
+		d.data, d.json = converted, true
+		r = decodeJSON(d)
+	}
+	for i := range r.objects {
+		for _, e := range wrong.fieldErrors {
+			r.objects[i].told = append(r.objects[i].told, e.field)
+		}
+	}
+	rest := r.problems
+	r.problems = nil
+	for _, e := range wrong.fieldErrors {
+		r.problem(d, cmp.Or(wrong.object, d.item), e.field, "%s", e.message)
+	}
+	r.problems = append(r.problems, rest...)
+	return r
 }
 
 // asJSON checks whether a text that begins with a brace is JSON. Where it is
@@ -210,7 +238,7 @@ func decodeJSON(d document) (r decoded) {
 	}
 	h, err := readHead(envelope, shape, head{APIVersion: d.apiVersion, Kind: d.kind})
 	if err != nil {
-		errs := diagnose(envelope, reflect.TypeFor[head](), lenient)
+		errs := diagnose(envelope, reflect.TypeFor[head](), lenient).errs
 		if len(errs) == 0 {
 			r.syntaxProblem(d, jsonMessage(d, envelope, err))
 		}
@@ -286,37 +314,53 @@ func (r *decoded) decodeObject(d document, h head, text []byte, absurd bool) {
 	if info.kind == Kind {
 		strictness = strict
 	}
-	value := info.make()
-	if absurd {
-		if errs := diagnose(text, reflect.TypeOf(value), strictness); len(errs) > 0 {
-			r.fieldProblems(d, where, errs)
-			return
-		}
-	}
-	unknown, err := kjson.UnmarshalStrict(text, value)
-	if err != nil || strictness == strict && len(unknown) > 0 {
-		errs := diagnose(text, reflect.TypeOf(value), strictness)
-		if len(errs) == 0 && err == nil {
-			err = unknown[0]
-		}
-		if len(errs) == 0 {
-			errs = []fieldError{{"", strings.TrimPrefix(err.Error(), "json: ")}}
-		}
-		r.fieldProblems(d, where, errs)
+	value, told, warned := r.decodeValue(d, where, info, text, strictness, absurd)
+	if value == nil {
 		return
 	}
-	for _, u := range unknown {
-		r.unknownField(d, info, where, u.Error())
+	for _, finding := range warned {
+		r.unknownField(d, info, where, finding.Error())
 	}
 	r.objects = append(r.objects, object{
-		origin: d.origin, kind: info.kind, namespace: h.Metadata.Namespace, name: h.Metadata.Name, value: value,
+		origin: d.origin, kind: info.kind, namespace: h.Metadata.Namespace, name: h.Metadata.Name, value: value, told: told,
 	})
 }
 
-func (r *decoded) fieldProblems(d document, where string, errs []fieldError) {
-	for _, e := range errs {
+// decodeValue decodes an object into its type. What is wrong is reported; then the
+// value is what can be read of the object all the same, nil if nothing can, and told
+// are the fields reported. Unknown are the findings of strict decoding.
+func (r *decoded) decodeValue(d document, where string, info kindInfo, text []byte, how strictness, absurd bool) (value any, told []string, unknown []error) {
+	value = info.make()
+	var err error
+	if !absurd {
+		unknown, err = kjson.UnmarshalStrict(text, value)
+		if err == nil && (how == lenient || len(unknown) == 0) {
+			return value, nil, unknown
+		}
+	}
+	found := diagnose(text, reflect.TypeOf(value), how)
+	if len(found.errs) == 0 && absurd { // where it does no harm
+		if unknown, err = kjson.UnmarshalStrict(text, value); err == nil {
+			return value, nil, unknown
+		}
+	}
+	if len(found.errs) == 0 {
+		if err == nil {
+			err = unknown[0]
+		}
+		found.errs.add("", "%s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	for _, e := range found.errs {
 		r.problem(d, where, e.field, "%s", e.message)
 	}
+	if len(found.errs) >= maxProblems {
+		return nil, nil, nil
+	}
+	value = info.make()
+	if unknown, err = kjson.UnmarshalStrict(found.mended, value); err != nil {
+		return nil, nil, nil
+	}
+	return value, found.told, unknown
 }
 
 var (

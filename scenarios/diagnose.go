@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
 )
 
@@ -28,15 +29,19 @@ const (
 // fields and why: the decoder stops at the first mistake, and does not know the
 // field of a quantity. It walks text and type together, every mistake is found.
 // The text is well-formed JSON; ptr is the type that it should decode into.
-func diagnose(text []byte, ptr reflect.Type, how strictness) []fieldError {
+func diagnose(text []byte, ptr reflect.Type, how strictness) diagnosis {
 	d := diagnosis{strictness: how}
-	d.value(text, ptr, "")
-	return d.errs
+	d.mended = d.value(text, ptr, "")
+	return d
 }
 
 type diagnosis struct {
 	strictness
 	errs fieldErrors
+	// mended is the text with null for what is wrong, so that the rest can be judged.
+	mended json.RawMessage
+	// told are the fields that mended lacks for a reason that errs gives.
+	told []string
 }
 
 var (
@@ -44,80 +49,97 @@ var (
 	unmarshalType = reflect.TypeFor[json.Unmarshaler]()
 )
 
-func (d *diagnosis) value(text []byte, t reflect.Type, path string) {
+// null stands for a value that is not what was expected.
+var null = json.RawMessage("null")
+
+// wrong notes a mistake and returns what stands for the value.
+func (d *diagnosis) wrong(path, format string, args ...any) json.RawMessage {
+	d.errs.add(path, format, args...)
+	d.told = append(d.told, path)
+	return null
+}
+
+// value returns the value with null for every part of it that is wrong.
+func (d *diagnosis) value(text json.RawMessage, t reflect.Type, path string) json.RawMessage {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if string(text) == "null" || len(d.errs) >= maxProblems {
-		return
+		return null
 	}
 	if t == quantityType {
-		d.quantity(text, path)
-		return
+		return d.quantity(text, path)
 	}
 	if reflect.PointerTo(t).Implements(unmarshalType) {
 		if err := json.Unmarshal(text, reflect.New(t).Interface()); err != nil {
-			d.errs.add(path, "expected %s, found %s", expected(t), describe(text))
+			return d.wrong(path, "expected %s, found %s", expected(t), describe(text))
 		}
-		return
+		return text
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		d.object(text, t, path)
+		return d.object(text, t, path)
 	case reflect.Map:
 		var m map[string]json.RawMessage
 		if json.Unmarshal(text, &m) != nil {
-			d.errs.add(path, "expected an object, found %s", describe(text))
-			return
+			return d.wrong(path, "expected an object, found %s", describe(text))
 		}
 		for _, key := range slices.Sorted(maps.Keys(m)) {
-			d.value(m[key], t.Elem(), path+"["+shorten(key)+"]")
+			m[key] = d.value(m[key], t.Elem(), path+"["+shorten(key)+"]")
 		}
+		return rewritten(m)
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			d.scalar(text, t, path)
-			return
+			return d.scalar(text, t, path)
 		}
 		var list []json.RawMessage
 		if json.Unmarshal(text, &list) != nil {
-			d.errs.add(path, "expected a list, found %s", describe(text))
-			return
+			return d.wrong(path, "expected a list, found %s", describe(text))
 		}
 		for i, e := range list {
-			d.value(e, t.Elem(), joinField(path, fmt.Sprintf("[%d]", i)))
+			list[i] = d.value(e, t.Elem(), joinField(path, fmt.Sprintf("[%d]", i)))
 		}
+		return rewritten(list)
 	default:
-		d.scalar(text, t, path)
+		return d.scalar(text, t, path)
 	}
 }
 
-func (d *diagnosis) scalar(text []byte, t reflect.Type, path string) {
+// rewritten is a value in JSON whose parts are JSON already.
+func rewritten(parts any) json.RawMessage {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		return null // not with parts that were parsed before
+	}
+	return text
+}
+
+func (d *diagnosis) scalar(text json.RawMessage, t reflect.Type, path string) json.RawMessage {
 	if err := json.Unmarshal(text, reflect.New(t).Interface()); err == nil {
-		return
+		return text
 	}
 	hint := ""
 	if t.Kind() == reflect.String && len(text) > 0 && text[0] != '{' && text[0] != '[' {
 		hint = " (put it in quotes)"
 	}
-	d.errs.add(path, "expected %s, found %s%s", expected(t), describe(text), hint)
+	return d.wrong(path, "expected %s, found %s%s", expected(t), describe(text), hint)
 }
 
-func (d *diagnosis) quantity(text []byte, path string) {
+func (d *diagnosis) quantity(text json.RawMessage, path string) json.RawMessage {
 	token := strings.Trim(string(text), `"`)
 	if !absurdNumber([]byte(token)) {
 		var q resource.Quantity
 		if q.UnmarshalJSON(text) == nil {
-			return
+			return text
 		}
 	}
-	d.errs.add(path, "%s is not a quantity (such as 500m, 2 or 1Gi)", shortScalar([]byte(fmt.Sprintf("%q", token))))
+	return d.wrong(path, "%s is not a quantity (such as 500m, 2 or 1Gi)", shortScalar([]byte(fmt.Sprintf("%q", token))))
 }
 
-func (d *diagnosis) object(text []byte, t reflect.Type, path string) {
+func (d *diagnosis) object(text json.RawMessage, t reflect.Type, path string) json.RawMessage {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(text, &m) != nil {
-		d.errs.add(path, "expected an object, found %s", describe(text))
-		return
+		return d.wrong(path, "expected an object, found %s", describe(text))
 	}
 	fields := map[string]reflect.Type{}
 	jsonFields(t, fields)
@@ -125,12 +147,17 @@ func (d *diagnosis) object(text []byte, t reflect.Type, path string) {
 		field, known := fields[key]
 		switch {
 		case known:
-			d.value(m[key], field, joinField(path, keyField(key)))
+			m[key] = d.value(m[key], field, joinField(path, keyField(key)))
 		case d.strictness == strict:
-			d.errs.add(joinField(path, keyField(key)), "is an unknown field%s",
-				didYouMean(key, slices.Sorted(maps.Keys(fields))))
+			known := slices.Sorted(maps.Keys(fields))
+			d.errs.add(joinField(path, keyField(key)), "is an unknown field%s", didYouMean(key, known))
+			if near := instancetypes.Nearest(key, known); near != "" {
+				d.told = append(d.told, joinField(path, keyField(near)))
+			}
+			delete(m, key)
 		}
 	}
+	return rewritten(m)
 }
 
 // jsonFields collects the fields of a struct by their JSON names, those of

@@ -12,7 +12,8 @@ import (
 )
 
 // nodeGroups makes the node groups of a manifest. Sizes that it does not state
-// are the number of the group's nodes in the input.
+// are the number of the group's nodes in the input. Without a catalog, nil because
+// of a mistake, it only tells what is wrong with the groups besides.
 func (l *loader) nodeGroups(m located[*Manifest], catalog *instancetypes.Catalog, nodes []*packing.Node) []*packing.NodeGroup {
 	var groups []*packing.NodeGroup
 	names := map[string]bool{}
@@ -20,11 +21,13 @@ func (l *loader) nodeGroups(m located[*Manifest], catalog *instancetypes.Catalog
 		spec := &m.value.Spec.NodeGroups[i]
 		field := fmt.Sprintf("spec.nodeGroups[%d]", i)
 		made, errs := l.nodeGroup(spec, catalog)
-		for _, g := range made {
-			if names[g.Name] {
-				errs = append(errs, fieldError{"name", fmt.Sprintf("node group %q is there twice", g.Name)})
+		for _, name := range spec.groupNames() {
+			if names[name] {
+				errs = append(errs, fieldError{"name", fmt.Sprintf("node group %q is there twice", shorten(name))})
 			}
-			names[g.Name] = true
+			names[name] = true
+		}
+		for _, g := range made {
 			members := 0
 			for _, n := range nodes {
 				if n.NodeGroup == g.Name {
@@ -54,7 +57,20 @@ func (l *loader) nodeGroups(m located[*Manifest], catalog *instancetypes.Catalog
 	return groups
 }
 
-// nodeGroup makes one group, or one a zone.
+// groupNames returns the names of the groups that a specification stands for: one,
+// or one a zone.
+func (s *NodeGroupSpec) groupNames() []string {
+	if !s.PerZone {
+		return []string{s.Name}
+	}
+	names := make([]string, len(s.Zones))
+	for i, zone := range s.Zones {
+		names[i] = s.Name + "-" + zone
+	}
+	return names
+}
+
+// nodeGroup makes one group, or one a zone; none without a catalog.
 func (l *loader) nodeGroup(spec *NodeGroupSpec, catalog *instancetypes.Catalog) ([]*packing.NodeGroup, []fieldError) {
 	var errs fieldErrors
 	capacityType := spec.CapacityType
@@ -62,6 +78,9 @@ func (l *loader) nodeGroup(spec *NodeGroupSpec, catalog *instancetypes.Catalog) 
 		capacityType = requirements.CapacityTypeOnDemand
 	}
 	spec.validate(capacityType, &errs)
+	if catalog == nil {
+		return nil, errs
+	}
 	types := make([]*instancetypes.InstanceType, 0, len(spec.InstanceTypes))
 	for i, name := range spec.InstanceTypes {
 		t, ok := catalog.Lookup(name)
@@ -97,11 +116,7 @@ func (l *loader) nodeGroup(spec *NodeGroupSpec, catalog *instancetypes.Catalog) 
 		}
 	}
 	var groups []*packing.NodeGroup
-	for _, zones := range each {
-		name := spec.Name
-		if spec.PerZone {
-			name += "-" + zones[0]
-		}
+	for k, zones := range each {
 		for i, t := range types {
 			for _, zone := range zones {
 				if _, err := offeringOf(t, zone, capacityType); err != nil {
@@ -114,7 +129,7 @@ func (l *loader) nodeGroup(spec *NodeGroupSpec, catalog *instancetypes.Catalog) 
 			continue
 		}
 		groups = append(groups, &packing.NodeGroup{
-			Name: name, MinSize: spec.MinSize, MaxSize: spec.MaxSize,
+			Name: spec.groupNames()[k], MinSize: spec.MinSize, MaxSize: spec.MaxSize,
 			Template: packing.TemplateNode(types[0], packing.TemplateOptions{
 				Zone: zones[0], CapacityType: capacityType, Labels: spec.Labels, Taints: spec.Taints,
 				FullCapacity: spec.fullCapacity(catalog),
@@ -145,11 +160,10 @@ func (s *NodeGroupSpec) validate(capacityType string, errs *fieldErrors) {
 	if s.MinSize < 0 {
 		errs.add("minSize", "%d is negative", s.MinSize)
 	}
-	if s.MaxSize < s.MinSize {
-		errs.add("maxSize", "%d is below minSize %d", s.MaxSize, s.MinSize)
-	}
 	if s.MaxSize < 0 {
 		errs.add("maxSize", "%d is negative", s.MaxSize)
+	} else if s.MaxSize < s.MinSize {
+		errs.add("maxSize", "%d is below minSize %d", s.MaxSize, s.MinSize)
 	}
 	if s.CurrentSize != nil && *s.CurrentSize < 0 {
 		errs.add("currentSize", "%d is negative", *s.CurrentSize)

@@ -59,8 +59,11 @@ func (l *loader) problem(p Problem) { l.errs.add(p) }
 
 func (l *loader) warn(where, text string) { l.warnings.add(warning{text: text, where: where}) }
 
-// problemAt notes a mistake in an object.
+// problemAt notes a mistake in an object, unless it follows from one that is noted.
 func (l *loader) problemAt(o *object, e fieldError) {
+	if o.wasTold(e.field) {
+		return
+	}
 	l.problem(Problem{File: o.file, Document: o.document, Object: o.String(), Field: e.field, Message: e.message})
 }
 

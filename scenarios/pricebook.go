@@ -11,7 +11,8 @@ import (
 )
 
 // applyPriceBook prices the catalog as the manifest says, and returns what it
-// commits to.
+// commits to. Without a catalog, nil because of a mistake, it only tells what is
+// wrong with the prices besides.
 func (l *loader) applyPriceBook(
 	catalog *instancetypes.Catalog, m located[*Manifest], errs *fieldErrors,
 ) (*instancetypes.Catalog, []pricing.Commitment) {
@@ -31,7 +32,7 @@ func (l *loader) applyPriceBook(
 	table := l.priceTable(catalog, m, errs)
 	opts := []pricing.Option{pricing.OnDemandDiscount(spec.OnDemandDiscount), pricing.SpotDiscount(spec.SpotDiscount)}
 	opts = append(opts, commitments(catalog, spec.Commitments, errs)...)
-	if len(*errs) > known {
+	if len(*errs) > known || catalog == nil {
 		return nil, nil
 	}
 	if table != nil {
@@ -50,6 +51,16 @@ func (l *loader) applyPriceBook(
 	return priced, book.Commitments()
 }
 
+// instanceType notes a type that the catalog does not have, if there is a catalog.
+func (e *fieldErrors) instanceType(field string, catalog *instancetypes.Catalog, name string) {
+	if catalog == nil {
+		return
+	}
+	if _, ok := catalog.Lookup(name); !ok {
+		e.add(field, "%s", unknownInstanceType(catalog, name))
+	}
+}
+
 // commitments reads what the manifest commits to.
 func commitments(catalog *instancetypes.Catalog, specs []CommitmentSpec, errs *fieldErrors) []pricing.Option {
 	var opts []pricing.Option
@@ -63,9 +74,7 @@ func commitments(catalog *instancetypes.Catalog, specs []CommitmentSpec, errs *f
 		} else if err := instancetypes.CheckPrice(c.Price * float64(c.Count)); err != nil && c.Count > 0 {
 			errs.add(field, "%d instances at %v cost %d an hour or more", c.Count, c.Price, int(instancetypes.MaxPrice))
 		}
-		if _, ok := catalog.Lookup(c.InstanceType); !ok {
-			errs.add(field+".instanceType", "%s", unknownInstanceType(catalog, c.InstanceType))
-		}
+		errs.instanceType(field+".instanceType", catalog, c.InstanceType)
 		if slices.ContainsFunc(specs[:i], func(o CommitmentSpec) bool { return o.InstanceType == c.InstanceType }) {
 			errs.add(field, "%s is committed to already", c.InstanceType)
 		}
@@ -84,13 +93,11 @@ func (l *loader) priceTable(catalog *instancetypes.Catalog, m located[*Manifest]
 		if !(p.Price >= 0) || math.IsInf(p.Price, 0) {
 			errs.add(field+".price", "%v is not a price from 0 on", p.Price)
 		}
-		if _, ok := catalog.Lookup(p.InstanceType); !ok {
-			errs.add(field+".instanceType", "%s", unknownInstanceType(catalog, p.InstanceType))
-		}
+		errs.instanceType(field+".instanceType", catalog, p.InstanceType)
 		if p.CapacityType != "" {
 			errs.oneOf(field+".capacityType", p.CapacityType, capacityTypes...)
 		}
-		if p.Zone != "" {
+		if p.Zone != "" && catalog != nil {
 			errs.oneOf(field+".zone", p.Zone, catalog.Zones()...)
 		}
 		if slices.ContainsFunc(rows, func(r pricing.Row) bool { r.Hourly = row.Hourly; return r == row }) {
@@ -103,6 +110,9 @@ func (l *loader) priceTable(catalog *instancetypes.Catalog, m located[*Manifest]
 		for _, r := range l.readPrices(relative(m.at.dir, spec.File), errs) {
 			if !slices.ContainsFunc(rows, func(o pricing.Row) bool { o.Hourly = r.Hourly; return o == r }) {
 				rows = append(rows, r)
+			}
+			if catalog == nil {
+				continue
 			}
 			if _, ok := catalog.Lookup(r.InstanceType); !ok {
 				l.warnAt(m.at, "the price file has prices of types that the catalog does not have")

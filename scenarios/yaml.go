@@ -19,9 +19,11 @@ import (
 const maxExpandedBytes = 4 * MaxObjectBytes
 
 // yamlToJSON converts one YAML document to JSON as sigs.k8s.io/yaml does
-// (YAML 1.1: yes and on are booleans), with bounds on depth and size, and says
-// at which field a value has no JSON form (infinity, a number that is none).
-// The text is at most MaxObjectBytes long. Lines in errors count from the start of text.
+// (YAML 1.1: yes and on are booleans), with bounds on depth and size. Values that
+// have no JSON form (infinity, a number that is none) become null; the error then
+// is a [*fieldProblems] that says where, beside the JSON, so that what else is
+// wrong can be told as well. The text is at most MaxObjectBytes long. Lines in
+// errors count from the start of text.
 func yamlToJSON(text []byte) ([]byte, error) {
 	if out, ok := blockYAML(text); ok {
 		return out, nil
@@ -42,11 +44,10 @@ func fullYAML(text []byte) ([]byte, error) {
 	}
 	c := yamlConverter{}
 	if err := c.value(tree, 0); err != nil {
-		var at *fieldProblem
-		if errors.As(err, &at) {
-			at.object = treeName(tree)
-		}
-		return nil, err
+		c.out, c.problems = nil, append(c.problems, *err)
+	}
+	if len(c.problems) > 0 {
+		return c.out, &fieldProblems{fieldErrors: c.problems, object: treeName(tree)}
 	}
 	return c.out, nil
 }
@@ -73,27 +74,43 @@ func treeName(tree any) string {
 
 // yamlConverter writes a decoded YAML tree as JSON.
 type yamlConverter struct {
-	out  []byte
-	path []string // of the value being written, for errors
+	out      []byte
+	path     []string    // of the value being written, for errors
+	problems fieldErrors // values without a JSON form
 }
 
-func (c *yamlConverter) fail(format string, args ...any) error {
+func (c *yamlConverter) fail(format string, args ...any) *fieldError {
 	path := ""
 	for _, p := range c.path {
 		path = joinField(path, p)
 	}
-	return &fieldProblem{fieldError: fieldError{path, fmt.Sprintf(format, args...)}}
+	return &fieldError{path, fmt.Sprintf(format, args...)}
 }
 
-// fieldProblem is an error that knows its field.
-type fieldProblem struct {
-	fieldError
+// null stands for a value that has no JSON form, and notes why.
+func (c *yamlConverter) null(format string, args ...any) {
+	if len(c.problems) <= maxProblems {
+		c.problems = append(c.problems, *c.fail(format, args...))
+	}
+	c.out = append(c.out, "null"...)
+}
+
+// fieldProblems is an error that knows the fields of one object that are wrong.
+type fieldProblems struct {
+	fieldErrors
 	object string // its name, if that is known
 }
 
-func (e *fieldProblem) Error() string { return joinField(e.field, e.message) }
+func (e *fieldProblems) Error() string {
+	lines := make([]string, len(e.fieldErrors))
+	for i, f := range e.fieldErrors {
+		lines[i] = joinField(f.field, f.message)
+	}
+	return strings.Join(lines, "\n")
+}
 
-func (c *yamlConverter) value(v any, depth int) error {
+// value writes a value. It returns an error where the whole tree cannot be used.
+func (c *yamlConverter) value(v any, depth int) *fieldError {
 	if depth > maxDepth {
 		c.path = c.path[:3]
 		return c.fail("nested deeper than %d levels", maxDepth)
@@ -115,7 +132,8 @@ func (c *yamlConverter) value(v any, depth int) error {
 		c.out = strconv.AppendUint(c.out, v, 10)
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return c.fail("%v is not a number that can be used", v)
+			c.null("%v is not a number that can be used", v)
+			return nil
 		}
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -129,12 +147,12 @@ func (c *yamlConverter) value(v any, depth int) error {
 	case map[any]any:
 		return c.object(v, depth)
 	default:
-		return c.fail("a value of type %T has no form in JSON", v)
+		c.null("a value of type %T has no form in JSON", v)
 	}
 	return nil
 }
 
-func (c *yamlConverter) text(s string) error {
+func (c *yamlConverter) text(s string) *fieldError {
 	if plainText(s) {
 		c.out = append(append(append(c.out, '"'), s...), '"')
 		return nil
@@ -157,7 +175,7 @@ func plainText(s string) bool {
 	return true
 }
 
-func (c *yamlConverter) list(v []any, depth int) error {
+func (c *yamlConverter) list(v []any, depth int) *fieldError {
 	c.out = append(c.out, '[')
 	for i, e := range v {
 		if i > 0 {
@@ -173,7 +191,7 @@ func (c *yamlConverter) list(v []any, depth int) error {
 	return nil
 }
 
-func (c *yamlConverter) object(v map[any]any, depth int) error {
+func (c *yamlConverter) object(v map[any]any, depth int) *fieldError {
 	type entry struct {
 		key   string
 		value any
@@ -210,7 +228,7 @@ func (c *yamlConverter) object(v map[any]any, depth int) error {
 }
 
 // key returns the JSON form of a mapping's key.
-func (c *yamlConverter) key(k any) (string, error) {
+func (c *yamlConverter) key(k any) (string, *fieldError) {
 	switch k := k.(type) {
 	case string:
 		return k, nil
