@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/instancetypes/aws"
 	"github.com/binwright/binwright/packing/clusterautoscaler"
 	"github.com/binwright/binwright/scenarios"
 	"github.com/binwright/binwright/scenarios/compare"
@@ -106,6 +107,10 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 	if formats := []string{"table", "json", "csv"}; !slices.Contains(formats, c.format) {
 		errs = append(errs, unknown("format", c.format, formats))
 	}
+	if regions := aws.Regions(); c.region != "" && !slices.Contains(regions, c.region) {
+		errs = append(errs, unknown("region", c.region, regions))
+		c.region = "" // so that the scenarios do not report it, too
+	}
 	if c.runs < 1 {
 		errs = append(errs, fmt.Errorf("-runs %d: at least one run is needed", c.runs))
 	}
@@ -114,6 +119,12 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 	}
 	errs = append(errs, c.choose(engines, seeded)...)
 	return c, errors.Join(errs...)
+}
+
+// expanders are the names that -expander takes.
+var expanders = []string{
+	string(clusterautoscaler.LeastWaste), string(clusterautoscaler.MostPods), string(clusterautoscaler.LeastNodes),
+	string(clusterautoscaler.Price), string(clusterautoscaler.Priority), string(clusterautoscaler.Random),
 }
 
 // choose picks the engines by name.
@@ -126,9 +137,12 @@ func (c *config) choose(chosen names, seeded bool) (errs []error) {
 		chain := make([]clusterautoscaler.Expander, len(c.expander))
 		for i, name := range c.expander {
 			chain[i] = clusterautoscaler.Expander(name)
+			if !slices.Contains(expanders, name) {
+				errs = append(errs, unknown("expander", name, expanders))
+			}
 		}
 		opts = append(opts, clusterautoscaler.WithExpander(chain...))
-		if _, err := clusterautoscaler.New(nil, opts...); errors.Is(err, clusterautoscaler.ErrOption) {
+		if _, err := clusterautoscaler.New(nil, opts...); len(errs) == 0 && errors.Is(err, clusterautoscaler.ErrOption) {
 			errs = append(errs, fmt.Errorf("-expander: %w", err))
 		}
 	}
