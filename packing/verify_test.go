@@ -54,6 +54,8 @@ func check(t *testing.T, breaches []breach) {
 }
 
 func TestVerifyPods(t *testing.T) {
+	malformed := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Near"}}}
+	nowhere := []corev1.PodAffinityTerm{{TopologyKey: zone, LabelSelector: malformed}}
 	check(t, []breach{
 		{name: "lost", rule: packing.RulePodMissing, says: "pod default/left: it is neither",
 			spoil: func(w *world) { w.plan.Unschedulable = nil }},
@@ -78,11 +80,19 @@ func TestVerifyPods(t *testing.T) {
 			spoil: func(w *world) { w.plan.Launches[0].Pods = append(w.plan.Launches[0].Pods, nil) }},
 		{name: "unreadable", rule: packing.RulePodSpec, says: "negative",
 			spoil: func(w *world) { w.pods["a"].Spec.Containers = containers("cpu=-1") }},
-		{name: "malformed selector", rule: packing.RulePodSpec, says: "labelSelector",
+		{name: "malformed selector of a spread", rule: packing.RulePodSpec, says: "topologySpreadConstraints[0].labelSelector",
 			spoil: func(w *world) {
 				c := spread(zone, 1, web)
-				c.LabelSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Near"}}}
+				c.LabelSelector = malformed
 				w.pods["a"].Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{c}
+			}},
+		{name: "malformed selector of an affinity", rule: packing.RulePodSpec, says: "required pod affinity: [0].labelSelector",
+			spoil: func(w *world) {
+				w.pods["a"].Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: nowhere}}
+			}},
+		{name: "malformed selector of an anti-affinity", rule: packing.RulePodSpec, says: "required pod anti-affinity: [0].labelSelector",
+			spoil: func(w *world) {
+				w.pods["a"].Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: nowhere}}
 			}},
 	})
 }
@@ -106,6 +116,14 @@ func TestVerifyLaunches(t *testing.T) {
 			prepare: func(w *world) { w.group.TargetSize = 0 },
 			spoil:   func(w *world) { w.plan.Launches[0].NodeGroup = w.group }},
 		{name: "neither pool nor group", rule: packing.RuleLaunch, says: "either", spoil: func(w *world) { w.plan.Launches[0].NodePool = nil }},
+		{name: "pool without an instance type", rule: packing.RuleLaunch, says: "has an instance type",
+			prepare: func(w *world) { w.move("c", "n1") },
+			spoil:   func(w *world) { w.plan.Launches[0].InstanceType = nil }},
+		{name: "group without a template", rule: packing.RuleLaunch, says: "has no template",
+			prepare: func(w *world) { w.move("e", "n1") },
+			spoil:   func(w *world) { w.group.Template = nil }},
+		{name: "pool that cannot be read", rule: packing.RuleNodePool, says: "Near",
+			spoil: func(w *world) { w.pool.Spec.Template.Spec.Requirements[0].Operator = "Near" }},
 		{name: "placement on a foreign node", rule: packing.RuleLaunch, says: "not in the snapshot",
 			spoil: func(w *world) {
 				w.plan.Placements[0].Node = &packing.Node{Node: &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n9"}}}
@@ -148,6 +166,13 @@ func TestVerifyLaunches(t *testing.T) {
 			},
 			spoil: func(w *world) {
 				w.plan.Launches[0].Requirements = requirements.NewSet(requirements.Must(zone, requirements.In, "b"))
+			}},
+		{name: "claim for another host", rule: packing.RuleNodeClaim, says: "label kubernetes.io/hostname=l1",
+			prepare: func(w *world) {
+				w.plan.Launches[0].Requirements = requirements.NewSet(requirements.Must(corev1.LabelHostname, requirements.In, "l1"))
+			},
+			spoil: func(w *world) {
+				w.plan.Launches[0].Requirements = requirements.NewSet(requirements.Must(corev1.LabelHostname, requirements.In, "l2"))
 			}},
 		{name: "not among the options", rule: packing.RuleNodeClaim, says: "options",
 			prepare: func(w *world) { w.plan.Launches[0].Options = []*instancetypes.InstanceType{w.machine} },
