@@ -79,7 +79,12 @@ func (t *Table) add(i int, r Row, where string, name func(int) string) error {
 }
 
 // Rows returns a copy of the rows, in their order.
-func (t *Table) Rows() []Row { return slices.Clone(t.rows) }
+func (t *Table) Rows() []Row {
+	if t == nil {
+		return nil
+	}
+	return slices.Clone(t.rows)
+}
 
 // lookup returns the most specific row for an offering: one that names zone and
 // capacity type, then the zone, then the capacity type, then neither.

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +77,11 @@ func (l *loader) baseCatalog(c *cluster, m located[*Manifest], spec CatalogSpec,
 		if spec.Region != "" || len(spec.Include) > 0 {
 			errs.add("spec.catalog", "region and include are for provider aws, not %s", provider)
 		}
-		return loadCatalogFile(relative(m.at.dir, spec.File), errs)
+		if spec.File == "" {
+			errs.add("spec.catalog.file", "is missing")
+			return nil
+		}
+		return readSideFile("spec.catalog.file", relative(m.at.dir, spec.File), errs, instancetypes.ReadKWOK)
 	default:
 		errs.oneOf("spec.catalog.provider", provider, providerAWS, providerFile)
 		return nil
@@ -103,25 +108,23 @@ func loadAWS(region string, include []string, errs *fieldErrors) *instancetypes.
 	return catalog
 }
 
-func loadCatalogFile(path string, errs *fieldErrors) *instancetypes.Catalog {
-	if path == "" {
-		errs.add("spec.catalog.file", "is missing")
-		return nil
-	}
+// readSideFile reads a file that a manifest names in a field, and notes each line of
+// what is wrong with it.
+func readSideFile[T any](field, path string, errs *fieldErrors, read func(io.Reader) (*T, error)) *T {
 	f, err := openRegular(path)
 	if err != nil {
-		errs.add("spec.catalog.file", "%v", err)
+		errs.add(field, "%v", err)
 		return nil
 	}
 	defer f.Close()
-	catalog, err := instancetypes.ReadKWOK(f)
+	content, err := read(f)
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			errs.add("spec.catalog.file", "%s: %s", path, line)
+			errs.add(field, "%s: %s", path, line)
 		}
 		return nil
 	}
-	return catalog
+	return content
 }
 
 // maxSideFileBytes bounds the files that a manifest names.

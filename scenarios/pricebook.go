@@ -107,7 +107,8 @@ func (l *loader) priceTable(catalog *instancetypes.Catalog, m located[*Manifest]
 		rows = append(rows, row)
 	}
 	if spec.File != "" {
-		for _, r := range l.readPrices(relative(m.at.dir, spec.File), errs) {
+		prices := readSideFile("spec.priceBook.file", relative(m.at.dir, spec.File), errs, pricing.ReadCSV)
+		for _, r := range prices.Rows() {
 			if !slices.ContainsFunc(rows, func(o pricing.Row) bool { o.Hourly = r.Hourly; return o == r }) {
 				rows = append(rows, r)
 			}
@@ -130,21 +131,4 @@ func (l *loader) priceTable(catalog *instancetypes.Catalog, m located[*Manifest]
 		return nil
 	}
 	return table
-}
-
-func (l *loader) readPrices(path string, errs *fieldErrors) []pricing.Row {
-	f, err := openRegular(path)
-	if err != nil {
-		errs.add("spec.priceBook.file", "%v", err)
-		return nil
-	}
-	defer f.Close()
-	table, err := pricing.ReadCSV(f)
-	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			errs.add("spec.priceBook.file", "%s: %s", path, line)
-		}
-		return nil
-	}
-	return table.Rows()
 }

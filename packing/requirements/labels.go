@@ -30,37 +30,32 @@ func WellKnown(key string) bool {
 	return false
 }
 
+// aliases are the deprecated names of well-known labels (NormalizedLabels).
+var aliases = [...]struct{ deprecated, stable string }{
+	{corev1.LabelFailureDomainBetaZone, corev1.LabelTopologyZone},
+	{corev1.LabelFailureDomainBetaRegion, corev1.LabelTopologyRegion},
+	{corev1.LabelInstanceType, corev1.LabelInstanceTypeStable},
+	{"beta.kubernetes.io/arch", corev1.LabelArchStable},
+	{"beta.kubernetes.io/os", corev1.LabelOSStable},
+}
+
 // NormalizeKey replaces the deprecated aliases of well-known labels, such as
-// beta.kubernetes.io/arch, by the labels they stand for (NormalizedLabels).
+// beta.kubernetes.io/arch, by the labels they stand for.
 func NormalizeKey(key string) string {
-	switch key {
-	case corev1.LabelFailureDomainBetaZone:
-		return corev1.LabelTopologyZone
-	case corev1.LabelFailureDomainBetaRegion:
-		return corev1.LabelTopologyRegion
-	case corev1.LabelInstanceType:
-		return corev1.LabelInstanceTypeStable
-	case "beta.kubernetes.io/arch":
-		return corev1.LabelArchStable
-	case "beta.kubernetes.io/os":
-		return corev1.LabelOSStable
+	for i := range aliases {
+		if aliases[i].deprecated == key {
+			return aliases[i].stable
+		}
 	}
 	return key
 }
 
 // deprecatedAlias is the inverse of NormalizeKey, "" for keys without an alias.
 func deprecatedAlias(key string) string {
-	switch key {
-	case corev1.LabelTopologyZone:
-		return corev1.LabelFailureDomainBetaZone
-	case corev1.LabelTopologyRegion:
-		return corev1.LabelFailureDomainBetaRegion
-	case corev1.LabelInstanceTypeStable:
-		return corev1.LabelInstanceType
-	case corev1.LabelArchStable:
-		return "beta.kubernetes.io/arch"
-	case corev1.LabelOSStable:
-		return "beta.kubernetes.io/os"
+	for i := range aliases {
+		if aliases[i].stable == key {
+			return aliases[i].deprecated
+		}
 	}
 	return ""
 }
