@@ -181,8 +181,8 @@ func (in *kwokReader) add(i int, raw json.RawMessage) {
 		fail("operatingSystems: there is none, or an empty one")
 	}
 	capacity, err := k.capacity()
-	if err != nil {
-		fail("%w", err)
+	for _, e := range unjoin(err) {
+		fail("resources%w", e)
 	}
 	offerings := in.offerings(&k, fail)
 	if len(in.errs) > failed {
@@ -236,7 +236,8 @@ func (in *kwokReader) merge(t *InstanceType) error {
 	return nil
 }
 
-// capacity converts the resources. CPU and memory are required.
+// capacity converts the resources. CPU and memory are required. Every problem is an
+// error of its own in the joined one, to be put behind "resources".
 func (k *kwokType) capacity() (resources.Vector, error) {
 	list := make(corev1.ResourceList, len(k.Resources)+1)
 	list[corev1.ResourcePods] = *resource.NewQuantity(kwokPods, resource.DecimalSI)
@@ -244,22 +245,22 @@ func (k *kwokType) capacity() (resources.Vector, error) {
 	for _, name := range slices.Sorted(maps.Keys(k.Resources)) {
 		q, err := parseQuantity(k.Resources[name])
 		if err != nil {
-			errs = append(errs, fmt.Errorf("resources[%s]: %w", name, err))
+			errs = append(errs, fmt.Errorf("[%s]: %w", name, err))
 			continue
 		}
 		list[corev1.ResourceName(name)] = q
 	}
 	for _, name := range []string{"cpu", "memory"} {
 		if _, ok := k.Resources[name]; !ok {
-			errs = append(errs, fmt.Errorf("resources[%s]: it is missing", name))
+			errs = append(errs, fmt.Errorf("[%s]: it is missing", name))
 		}
+	}
+	v, err := resources.FromList(list)
+	for _, e := range unjoin(err) {
+		errs = append(errs, fmt.Errorf(": %w", e))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
-	}
-	v, err := resources.FromList(list)
-	if err != nil {
-		return nil, fmt.Errorf("resources: %w", err)
 	}
 	return v, nil
 }
@@ -322,8 +323,11 @@ func (in *kwokReader) offerings(k *kwokType, fail func(string, ...any)) []Offeri
 	return out
 }
 
-// unjoin returns the errors that errors.Join joined.
+// unjoin returns the errors that errors.Join joined, none for nil.
 func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}

@@ -172,17 +172,20 @@ func TestReadKWOKBoundsVariants(t *testing.T) {
 }
 
 func TestReadKWOKTellsEveryProblem(t *testing.T) {
-	text := strings.NewReplacer(`"amd64"`, `""`, "0.096", "-3", `"2"`, `"x"`).Replace(entry)
+	text := strings.NewReplacer(`"amd64"`, `""`, "0.096", "-3", `"2"`, `"x"`, "8Gi", "-8Gi").Replace(entry)
 	_, err := ReadKWOK(strings.NewReader(text))
-	for _, want := range []string{"architecture", "resources[cpu]", "offerings[0].price"} {
-		assert.ErrorContains(t, err, want)
+	require.Error(t, err)
+	lines := strings.Split(strings.TrimPrefix(err.Error(), "instance types: "), "\n")
+	for i, want := range []string{"architecture: ", "resources[cpu]: ", "resources: memory ", "offerings[0].price: "} {
+		require.Greater(t, len(lines), i, lines)
+		assert.True(t, strings.HasPrefix(lines[i], `[0] "m5.large": `+want), lines[i])
 	}
 
 	bad := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 	_, err = ReadKWOK(strings.NewReader("[" + strings.Repeat(bad+",", 999) + bad + "]"))
 	require.Error(t, err)
 	assert.Equal(t, maxKWOKErrors+1, len(strings.Split(err.Error(), "\n")))
-	assert.ErrorContains(t, err, "and 2900 more")
+	assert.ErrorContains(t, err, "and 3900 more")
 }
 
 func TestReadKWOKRejectsEqualOfferings(t *testing.T) {

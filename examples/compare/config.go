@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -198,7 +199,7 @@ func loadOne(name string, opts []scenarios.Option) (*scenarios.Scenario, error) 
 		return scenarios.Named(name, opts...)
 	}
 	s, err := scenarios.Load(name, opts...)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(name, os.PathSeparator) {
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(name, os.PathSeparator) && filepath.Ext(name) == "" {
 		return nil, unknown("scenario", name, known)
 	}
 	return s, err

@@ -60,6 +60,7 @@ func TestBadUsage(t *testing.T) {
 		{"seed", []string{"-seed", "-1"}, []string{"-seed"}},
 		{"scenario", []string{"-scenario", "web-flet"}, []string{`"web-flet" is unknown, did you mean "web-fleet"?`}},
 		{"path", []string{"-scenario", "no/such/file.yaml"}, []string{"no/such/file.yaml"}},
+		{"file", []string{"-scenario", "trace.csv"}, []string{"trace.csv: no such file"}},
 		{"region, told once and not of every scenario", []string{"-region", "us-esat-1"}, []string{"-region \"us-esat-1\" is unknown, did you mean \"us-east-1\"?"}},
 		{"several scenarios", []string{"-scenario", "nothing-like-it,no/such.yaml", "-scenario", "nor/this.csv"}, []string{"nothing-like-it", "no/such.yaml", "nor/this.csv"}},
 		{"output", []string{"-scenario", "web-fleet", "-o", filepath.Join("no", "such", "directory.json")}, []string{"directory.json"}},
