@@ -51,19 +51,25 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return badInput(stderr, err)
 	}
 	out := stdout
+	var file *os.File
 	if c.output != "" {
-		file, err := os.Create(c.output)
-		if err != nil {
+		if file, err = os.Create(c.output); err != nil {
 			return badInput(stderr, err)
 		}
-		defer file.Close() // a failed write is found by Sync below
 		out = file
 	}
 	// Only now does an interrupt stop tidily; while loading it just ends the program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
-	return c.compare(ctx, loaded, out, stderr)
+	status := c.compare(ctx, loaded, out, stderr)
+	if file == nil {
+		return status
+	}
+	if err := file.Close(); err != nil { // a write may fail as late as here
+		return cannotWrite(stderr, err)
+	}
+	return status
 }
 
 func badInput(stderr io.Writer, err error) int {
@@ -116,10 +122,14 @@ func (c *config) compare(ctx context.Context, loaded []*scenarios.Scenario, out,
 		failed = c.finish(out, done)
 	}
 	if failed != nil {
-		fmt.Fprintf(stderr, "writing the comparison: %v\n", failed)
-		return exitFailed
+		return cannotWrite(stderr, failed)
 	}
 	return status
+}
+
+func cannotWrite(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "writing the comparison: %v\n", err)
+	return exitFailed
 }
 
 func writeBlock(out io.Writer, comparison *compare.Comparison, first bool) error {
@@ -132,19 +142,14 @@ func writeBlock(out io.Writer, comparison *compare.Comparison, first bool) error
 }
 
 func (c *config) finish(out io.Writer, done []*compare.Comparison) error {
-	var err error
 	switch c.format {
 	case "json":
-		err = compare.WriteJSON(out, done)
+		return compare.WriteJSON(out, done)
 	case "csv":
-		err = compare.WriteCSV(out, done)
+		return compare.WriteCSV(out, done)
 	default:
-		err = compare.WriteSummary(out, done)
+		return compare.WriteSummary(out, done)
 	}
-	if file, ok := out.(*os.File); ok && c.output != "" && err == nil {
-		err = file.Sync()
-	}
-	return err
 }
 
 // progress rewrites one line on a terminal, and writes nothing elsewhere.

@@ -138,6 +138,13 @@ func TestOutputFile(t *testing.T) {
 	}
 }
 
+// A device or a pipe takes the output as well as a file does.
+func TestOutputToDevice(t *testing.T) {
+	if status, _, errs := command(t, "", "-scenario", "web-fleet", "-runs", "1", "-o", os.DevNull); status != exitOK || errs != "" {
+		t.Errorf("status %d, stderr %q", status, errs)
+	}
+}
+
 func TestWriteErrorIsReported(t *testing.T) {
 	var errs bytes.Buffer
 	reader, writer := io.Pipe()
