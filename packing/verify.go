@@ -132,7 +132,9 @@ func CountAllDomains() VerifyOption {
 
 // Verify is the referee: it checks a plan against the rules of Kubernetes and of the
 // node pools and groups, and returns every violation, in a fixed order; none means
-// that the plan is good. It shares no code with the packers.
+// that the plan is good. It shares no code with the packers: what both read is the
+// problem itself, that is the vectors of package resources, the sets of package requirements,
+// and what nodes, pools and launches say of themselves.
 //
 // A plan is a final state; the rules of kube-scheduler speak of one pod at a time.
 // Verify therefore accuses a plan only if there is no order in which its pods, its
