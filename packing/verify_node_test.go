@@ -13,13 +13,10 @@ import (
 	"github.com/binwright/binwright/packing/requirements"
 )
 
-func TestVerifyNodes(t *testing.T) {
+func TestVerifyRoom(t *testing.T) {
 	gpu := func(w *world, count string) {
 		w.snapshot.Nodes[0].Status.Allocatable["nvidia.com/gpu"] = resource.MustParse(count)
 		w.pods["a"].Spec.Containers = containers("cpu=500m,nvidia.com/gpu=1")
-	}
-	port := func(w *world, name string, p corev1.ContainerPort) {
-		w.pods[name].Spec.Containers[0].Ports = append(w.pods[name].Spec.Containers[0].Ports, p)
 	}
 	check(t, []breach{
 		// 4 CPU: 3900m and the daemon's 100m fit, 1m more does not.
@@ -51,10 +48,15 @@ func TestVerifyNodes(t *testing.T) {
 				w.machine.Capacity = vector("cpu=4,memory=16Gi,pods=2")
 			}},
 		{name: "host port of a daemon", rule: packing.RuleDaemons, says: "DaemonSet kube-system/agent",
-			prepare: func(w *world) { port(w, "c", corev1.ContainerPort{HostPort: 80}) },
+			prepare: func(w *world) { w.port("c", corev1.ContainerPort{HostPort: 80}) },
 			spoil: func(w *world) {
 				w.snapshot.DaemonSets[0].Spec.Template.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80}}
 			}},
+	})
+}
+
+func TestVerifyTaints(t *testing.T) {
+	check(t, []breach{
 		{name: "taint", rule: packing.RuleTaints, says: "team=x:NoSchedule",
 			prepare: func(w *world) {
 				w.snapshot.Nodes[0].Spec.Taints = []corev1.Taint{{Key: "team", Value: "x", Effect: corev1.TaintEffectPreferNoSchedule}}
@@ -78,6 +80,11 @@ func TestVerifyNodes(t *testing.T) {
 				n.Spec.Taints = []corev1.Taint{{Key: "boot", Effect: corev1.TaintEffectNoSchedule}, {Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute}}
 			},
 			spoil: func(w *world) { w.snapshot.Nodes[0].Labels[requirements.LabelInitialized] = "true" }},
+	})
+}
+
+func TestVerifyNodeAffinity(t *testing.T) {
+	check(t, []breach{
 		{name: "node selector", rule: packing.RuleNodeAffinity, says: `zone=b, the node has "a"`,
 			prepare: func(w *world) { w.pods["a"].Spec.NodeSelector = map[string]string{zone: "a"} },
 			spoil:   func(w *world) { w.pods["a"].Spec.NodeSelector = map[string]string{zone: "b"} }},
@@ -124,20 +131,25 @@ func TestVerifyNodes(t *testing.T) {
 			spoil: func(w *world) {
 				w.plan.Launches[0].Requirements = requirements.NewSet(requirements.Must("team", requirements.In, "red"))
 			}},
+	})
+}
+
+func TestVerifyHostPorts(t *testing.T) {
+	check(t, []breach{
 		{name: "host port of a placed pod", rule: packing.RuleHostPorts, says: "80/TCP",
 			prepare: func(w *world) {
 				w.move("b", "n1")
-				port(w, "a", corev1.ContainerPort{HostPort: 80})
-				port(w, "b", corev1.ContainerPort{HostPort: 80, Protocol: corev1.ProtocolUDP})
-				port(w, "b", corev1.ContainerPort{HostPort: 81})
+				w.port("a", corev1.ContainerPort{HostPort: 80})
+				w.port("b", corev1.ContainerPort{HostPort: 80, Protocol: corev1.ProtocolUDP})
+				w.port("b", corev1.ContainerPort{HostPort: 81})
 			},
-			spoil: func(w *world) { port(w, "b", corev1.ContainerPort{HostPort: 80, Protocol: corev1.ProtocolTCP}) }},
+			spoil: func(w *world) { w.port("b", corev1.ContainerPort{HostPort: 80, Protocol: corev1.ProtocolTCP}) }},
 		{name: "host port on one address and on all", rule: packing.RuleHostPorts, says: "pod default/bound",
 			prepare: func(w *world) {
 				bound := pod("bound", "cpu=1m")
 				bound.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80, HostIP: "10.0.0.1"}}
 				w.bind(1, bound)
-				port(w, "a", corev1.ContainerPort{HostPort: 80, HostIP: "10.0.0.2"})
+				w.port("a", corev1.ContainerPort{HostPort: 80, HostIP: "10.0.0.2"})
 			},
 			spoil: func(w *world) { w.pods["a"].Spec.Containers[0].Ports[0].HostIP = "::" }},
 	})
@@ -244,6 +256,12 @@ func TestVerifyVolumes(t *testing.T) {
 				claim(w, "b", func(*corev1.PersistentVolumeClaim) {})
 			}},
 	})
+}
+
+// port has a pod ask for a port of its node.
+func (w *world) port(name string, p corev1.ContainerPort) {
+	c := &w.pods[name].Spec.Containers[0]
+	c.Ports = append(c.Ports, p)
 }
 
 func (w *world) use(name, claim string) {

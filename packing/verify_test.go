@@ -116,6 +116,8 @@ func TestVerifyLaunches(t *testing.T) {
 			prepare: func(w *world) { w.group.TargetSize = 0 },
 			spoil:   func(w *world) { w.plan.Launches[0].NodeGroup = w.group }},
 		{name: "neither pool nor group", rule: packing.RuleLaunch, says: "either", spoil: func(w *world) { w.plan.Launches[0].NodePool = nil }},
+		{name: "nil launch", rule: packing.RuleLaunch, says: "1 launches are nil",
+			spoil: func(w *world) { w.plan.Launches = append(w.plan.Launches, nil) }},
 		{name: "pool without an instance type", rule: packing.RuleLaunch, says: "has an instance type",
 			prepare: func(w *world) { w.move("c", "n1") },
 			spoil:   func(w *world) { w.plan.Launches[0].InstanceType = nil }},
@@ -128,6 +130,11 @@ func TestVerifyLaunches(t *testing.T) {
 			spoil: func(w *world) {
 				w.plan.Placements[0].Node = &packing.Node{Node: &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n9"}}}
 			}},
+	})
+}
+
+func TestVerifyOfferings(t *testing.T) {
+	check(t, []breach{
 		{name: "unknown zone", rule: packing.RuleOffering, says: `"d"`, spoil: func(w *world) { w.plan.Launches[0].Zone = "d" }},
 		{name: "another price", rule: packing.RuleOffering, says: "0.19", spoil: func(w *world) { w.plan.Launches[0].Price = 0.19 }},
 		{name: "spot at the price of on-demand", rule: packing.RuleOffering, says: `"spot"`, spoil: func(w *world) { w.plan.Launches[0].CapacityType = "spot" }},
@@ -160,6 +167,11 @@ func TestVerifyLaunches(t *testing.T) {
 			spoil: func(w *world) { w.pool.Spec.Template.Spec.Requirements[0].Values = []string{"arm64"} }},
 		{name: "pool without the capacity type", rule: packing.RuleNodePool, says: "offering",
 			spoil: func(w *world) { w.pool.Spec.Template.Spec.Requirements[1].Values = []string{"spot"} }},
+	})
+}
+
+func TestVerifyNodeClaims(t *testing.T) {
+	check(t, []breach{
 		{name: "claim for another zone", rule: packing.RuleNodeClaim, says: "zone",
 			prepare: func(w *world) {
 				w.plan.Launches[0].Requirements = requirements.NewSet(requirements.Must(zone, requirements.In, "a", "b"))
@@ -192,8 +204,11 @@ func TestVerifyLaunches(t *testing.T) {
 				l := w.plan.Launches[0]
 				l.Requirements = requirements.NewSet(l.Requirements[0].WithMinValues(3))
 			}},
-		{name: "nil launch", rule: packing.RuleLaunch, says: "1 launches are nil",
-			spoil: func(w *world) { w.plan.Launches = append(w.plan.Launches, nil) }},
+	})
+}
+
+func TestVerifySizes(t *testing.T) {
+	check(t, []breach{
 		{name: "pool over its CPU limit", rule: packing.RulePoolLimit, says: "8 of cpu, limit 7",
 			spoil: func(w *world) { w.pool.Spec.Limits = list("cpu=7") }},
 		{name: "existing nodes count towards the limit", rule: packing.RulePoolLimit, says: "12 of cpu, limit 8",
