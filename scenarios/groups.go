@@ -22,7 +22,7 @@ func (l *loader) nodeGroups(m located[*Manifest], catalog *instancetypes.Catalog
 		field := fmt.Sprintf("spec.nodeGroups[%d]", i)
 		made, errs := l.nodeGroup(spec, catalog)
 		for _, name := range spec.groupNames() {
-			if names[name] {
+			if names[name] && spec.Name != "" {
 				errs = append(errs, fieldError{"name", fmt.Sprintf("node group %q is there twice", shorten(name))})
 			}
 			names[name] = true
@@ -63,8 +63,8 @@ func (s *NodeGroupSpec) groupNames() []string {
 	if !s.PerZone {
 		return []string{s.Name}
 	}
-	names := make([]string, len(s.Zones))
-	for i, zone := range s.Zones {
+	names := distinct(s.Zones)
+	for i, zone := range names {
 		names[i] = s.Name + "-" + zone
 	}
 	return names
