@@ -78,6 +78,7 @@ type run struct {
 	reckoned int        // estimates made by arithmetic
 
 	scratch runScratch
+	shapes  *shapes // of the attempt at hand
 
 	universe *feasibility.Universe
 	cluster  *feasibility.Cluster

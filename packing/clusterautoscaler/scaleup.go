@@ -36,6 +36,7 @@ func (r *run) scaleUp(pods []int32, nodes int) *attempt {
 		r.rng.Shuffle(len(a.groups), func(i, j int) { a.groups[i], a.groups[j] = a.groups[j], a.groups[i] })
 	}
 	r.elsewhereOf = make(map[*feasibility.Class][]int32)
+	r.shapes = r.newShapes(a.groups)
 	quota := r.newQuota()
 	valid := r.validGroups(a, quota, nodes)
 	accepted := r.acceptedGroups(a, valid)

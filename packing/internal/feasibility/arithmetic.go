@@ -1,6 +1,7 @@
 package feasibility
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -51,6 +52,37 @@ func (c *Class) Excludes(o *Class) bool {
 
 func (c *Class) keepsFrom(o *Class) bool {
 	return slices.ContainsFunc(c.antiAffinity, func(g *counting) bool { return g.key == keyHostname && g.weigh(o) > 0 })
+}
+
+// ExclusionKey is equal for classes that exclude the same others and are excluded by
+// the same, as long as no class is added to the universe.
+func (c *Class) ExclusionKey() string {
+	var key []byte
+	for _, p := range c.ports {
+		key = fmt.Appendf(key, "%q%s%d ", p.ip, p.protocol, p.port)
+	}
+	for _, countings := range [][]*counting{c.antiAffinity, c.repelled()} {
+		key = append(key, '|')
+		for _, g := range countings {
+			if g.key == keyHostname {
+				key = fmt.Appendf(key, "%d ", g.index)
+			}
+		}
+	}
+	return string(key)
+}
+
+// HostKey is equal for classes that any copy of a template takes or refuses alike, rules
+// over more than a host apart, as long as no class is added to the universe.
+func (c *Class) HostKey() string {
+	key := append([]byte(c.ExclusionKey()), '|')
+	for _, a := range c.requests {
+		key = fmt.Appendf(key, "%d=%d ", a.dim, a.value)
+	}
+	if h := c.HostSpread(); h != nil {
+		key = fmt.Appendf(key, "|%d %d %d %d %v", h.Counts(), h.rule.maxSkew, h.rule.minDomains, h.Self, h.weighs)
+	}
+	return string(key)
 }
 
 // Allowance returns how many pods of a countable class may be placed, one after the
@@ -118,6 +150,17 @@ func unlimitedIf(ok bool) int {
 		return Unlimited
 	}
 	return 0
+}
+
+// FitsIn reports whether there is room for a pod in free resources, given in the
+// universe's dimensions.
+func (c *Class) FitsIn(free []int64) bool {
+	for i := range c.requests {
+		if c.requests[i].value > free[c.requests[i].dim] {
+			return false
+		}
+	}
+	return true
 }
 
 // Room returns how many pods of a class fit into free resources, given in the

@@ -43,6 +43,7 @@ const (
 	addedNode changeKind = iota
 	removedNode
 	placed
+	tallied
 	reprofiled
 )
 
@@ -220,10 +221,42 @@ func (cl *Cluster) place(c *Class, index int32, pods int32) {
 	default:
 		n.held[at].Pods += pods
 	}
+	cl.tally(c, n, pods)
+}
+
+func (cl *Cluster) tally(c *Class, n *node, pods int32) {
 	for _, k := range cl.weighing(c) {
 		if k.counting.eligible(n) {
 			k.addPods(n.domain(k.counting.key), pods*int32(k.counting.weigh(c)))
 		}
+	}
+}
+
+// Tally counts pods of a class as if they were on a node, for rules that are
+// tracked (see [Cluster.Track]); neither the node's pods nor its resources change.
+func (cl *Cluster) Tally(c *Class, index int32, pods int32) {
+	if len(cl.weighing(c)) == 0 {
+		return
+	}
+	cl.tally(c, &cl.nodes[index], pods)
+	cl.log(change{kind: tallied, node: index, class: c, pods: pods})
+}
+
+// Track begins to count what the topology rules that bear on a class ask for.
+func (cl *Cluster) Track(c *Class) {
+	for i := range c.spread {
+		cl.counter(c.spread[i].counting)
+	}
+	if c.affinity != nil {
+		for _, g := range c.affinity.countings {
+			cl.counter(g)
+		}
+	}
+	for _, g := range c.antiAffinity {
+		cl.counter(g)
+	}
+	for _, g := range c.repelled() {
+		cl.counter(g)
 	}
 }
 
@@ -353,6 +386,8 @@ func (cl *Cluster) Revert() {
 		switch ch.kind {
 		case placed:
 			cl.place(ch.class, ch.node, -ch.pods)
+		case tallied:
+			cl.tally(ch.class, n, -ch.pods)
 		case reprofiled:
 			cl.reprofile(ch.node, ch.was)
 		case addedNode:

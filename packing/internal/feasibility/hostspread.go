@@ -3,15 +3,16 @@ package feasibility
 // HostSpread is a class's rule that spreads pods over hosts.
 type HostSpread struct {
 	// Self is 1 if a pod counts itself before it is placed.
-	Self int
-	rule *spreadRule
+	Self   int
+	rule   *spreadRule
+	weighs bool // the class's own pods count
 }
 
 // HostSpread returns the class's rule over hosts, nil if it has none.
 func (c *Class) HostSpread() *HostSpread {
 	for i := range c.spread {
-		if c.spread[i].key == keyHostname {
-			return &HostSpread{Self: c.spread[i].self, rule: &c.spread[i]}
+		if r := &c.spread[i]; r.key == keyHostname {
+			return &HostSpread{Self: r.self, rule: r, weighs: r.counting.weigh(c) > 0}
 		}
 	}
 	return nil
@@ -23,6 +24,9 @@ func (h *HostSpread) Counts() int { return h.rule.counting.index }
 // Weight returns what one pod of a class adds to the count of its host.
 func (h *HostSpread) Weight(c *Class) int { return h.rule.counting.weigh(c) }
 
+// Weighs reports whether pods of the class itself count.
+func (h *HostSpread) Weighs() bool { return h.weighs }
+
 // Hosts returns, for the nodes of a cluster that count under the rule, the fewest
 // pods on any of them, [Unlimited] if there are none, and how many they are.
 func (cl *Cluster) Hosts(h *HostSpread) (least, hosts int) {
@@ -33,15 +37,12 @@ func (cl *Cluster) Hosts(h *HostSpread) (least, hosts int) {
 	return least, k.domains
 }
 
-// Room returns how many more pods of a class a host with so many may take, one after
-// the other. The least of all other hosts stands still meanwhile; where the host
-// itself is the least, it carries the least with it. hosts counts them all.
-func (h *HostSpread) Room(c *Class, count, others, hosts int) int {
-	weighs := h.Weight(c) > 0
+// Room returns how many more pods of the class a host with so many may take, one after
+// the other. The least of all other hosts (see [HostSpread.Others]) stands still
+// meanwhile; where the host itself is the least, it carries the least with it.
+func (h *HostSpread) Room(count, others int) int {
 	switch {
-	case h.Few(hosts):
-		others = 0
-	case !weighs:
+	case !h.weighs:
 		others = min(others, count) // it stays where it is
 	case others == Unlimited:
 		return Unlimited
@@ -50,10 +51,19 @@ func (h *HostSpread) Room(c *Class, count, others, hosts int) int {
 	switch {
 	case left < 0:
 		return 0
-	case !weighs:
+	case !h.weighs:
 		return Unlimited
 	}
 	return left + 1
+}
+
+// Others returns what the skew is reckoned from if so many hosts have no fewer pods than
+// the least: nothing while they are too few.
+func (h *HostSpread) Others(least, hosts int) int {
+	if h.Few(hosts) {
+		return 0
+	}
+	return least
 }
 
 // Few reports whether there are fewer hosts than the rule wants, so that the least counts as none.
