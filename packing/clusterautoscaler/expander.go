@@ -23,7 +23,7 @@ const (
 	Price Expander = "price"
 	// Priority takes the groups with the highest NodeGroup.Priority.
 	Priority Expander = "priority"
-	// Random draws, with [WithSeed]; without a seed it takes the first option.
+	// Random draws, with [WithSeed]; without a seed it takes the first option. It must be the last in a chain.
 	Random Expander = "random"
 )
 
@@ -158,7 +158,7 @@ func (r *run) priceScore(o *option, preferred float64) float64 {
 	cpu := float64(capacity.Cpu().MilliValue())
 	unfitness := math.Max(preferred/cpu, cpu/preferred)
 	suppressed := (unfitness-1)*(1-math.Tanh(float64(o.nodes-1)/15)) + 1
-	if gpu := capacity["nvidia.com/gpu"]; !gpu.IsZero() {
+	if _, gpu := gpuOf(r.templates[o.group].node()); gpu {
 		suppressed = gpuUnfitness
 	}
 	return suppressed * ratio

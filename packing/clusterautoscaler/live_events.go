@@ -94,7 +94,7 @@ func (a *Autoscaler) put(pod *corev1.Pod, k *kind, m *member) {
 		n = a.number(pod, k)
 	}
 	a.bound[n], a.at[n], a.changed = true, m.index, true
-	if k.priority < a.settings.ExpendablePodsPriorityCutoff {
+	if a.run.expendable(k) {
 		a.expendable[m.index] = insert(a.expendable[m.index], n)
 		return
 	}
@@ -113,7 +113,7 @@ func (a *Autoscaler) lift(n int32) {
 	}
 	m := a.memberOf[a.at[n]]
 	x := &a.residents[n]
-	if x.priority < a.settings.ExpendablePodsPriorityCutoff {
+	if a.run.expendable(a.pods.kinds[n]) {
 		a.expendable[m.index] = without(a.expendable[m.index], n)
 		return
 	}
@@ -220,7 +220,7 @@ func (a *Autoscaler) NodeJoined(n *packing.Node) error {
 			return fmt.Errorf("node %s: %w", n.Name, err)
 		}
 	}
-	m := &member{node: n.Node, group: -1, ready: ready(n.Node), existing: n}
+	m := &member{node: n.Node, group: -1, ready: a.ready(n.Node), existing: n}
 	if n.NodeGroup != "" {
 		m.group = a.groupNamed(n.NodeGroup)
 	}
@@ -256,7 +256,7 @@ func (a *Autoscaler) NodeChanged(n *corev1.Node) error {
 	if counts && m.ready {
 		a.readyCount[m.group]--
 	}
-	m.node, m.ready, a.changed = n, ready(n), true
+	m.node, m.ready, a.changed = n, a.ready(n), true
 	if counts && m.ready {
 		a.readyCount[m.group]++
 	}

@@ -20,6 +20,7 @@ type seenTemplate struct {
 type seenDaemon struct {
 	pod   *corev1.Pod
 	owner types.UID
+	owned bool
 }
 
 // rememberRequests notes what scale-up carries from loop to loop.
@@ -34,7 +35,7 @@ func (a *process) rememberRequests(out *Memory) {
 		if t := a.templates[g]; t != nil && t.from != nil {
 			seen := seenTemplate{node: t.from}
 			for _, d := range t.running {
-				seen.daemons = append(seen.daemons, seenDaemon{d.class.Pod, d.owner})
+				seen.daemons = append(seen.daemons, seenDaemon{d.class.Pod, d.owner, d.owned})
 			}
 			out.templates[group.Name] = seen
 		}
@@ -83,7 +84,7 @@ func (a *process) recallTemplate(group int, seen seenTemplate, now *member) erro
 		if err != nil {
 			return err
 		}
-		was.daemons = append(was.daemons, daemonPod{class, d.owner})
+		was.daemons = append(was.daemons, daemonPod{class, d.owner, d.owned})
 	}
 	t, err := a.fromNode(was, a.groups[group])
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/binwright/binwright/packing/clusterautoscaler/internal/drain"
 )
 
@@ -69,10 +67,8 @@ func (a *Autoscaler) nodeTimers(t *timer, m *member) {
 	if created := m.node.CreationTimestamp; !m.ready && !created.IsZero() {
 		t.at(created.Add(startup))
 	}
-	for i := range m.node.Status.Conditions {
-		if c := &m.node.Status.Conditions[i]; c.Type == corev1.NodeReady && !c.LastTransitionTime.IsZero() {
-			t.after(c.LastTransitionTime.Add(stabilization))
-		}
+	if _, since := readiness(m.node); !since.IsZero() {
+		t.after(since.Add(stabilization))
 	}
 	for i := range m.node.Spec.Taints {
 		taint := &m.node.Spec.Taints[i]
@@ -102,5 +98,5 @@ func (a *Autoscaler) podTimers(t *timer, p int32) {
 	t.after(created)
 	t.at(created.Add(newPods))
 	t.at(created.Add(newGPUPods))
-	t.at(created.Add(a.pods.delay(p, a.settings.NewPodScaleUpDelay)))
+	t.after(created.Add(a.pods.delay(p, a.settings.NewPodScaleUpDelay)))
 }

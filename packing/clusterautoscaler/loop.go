@@ -1,6 +1,7 @@
 package clusterautoscaler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -55,13 +56,14 @@ type member struct {
 // daemonPod is a pod that a template takes over from a real node.
 type daemonPod struct {
 	class *feasibility.Class
-	owner types.UID
+	owner types.UID // of its DaemonSet,
+	owned bool      // if it has one
 }
 
 func newDaemonPod(p *corev1.Pod, c *feasibility.Class) daemonPod {
 	d := daemonPod{class: c}
 	if o := controllerOf(p); o != nil && o.Kind == "DaemonSet" {
-		d.owner = o.UID
+		d.owner, d.owned = o.UID, true
 	}
 	return d
 }
@@ -169,10 +171,10 @@ func (r *run) readNodes(priorities map[string]int32) error {
 		if err != nil {
 			return err
 		}
-		m := &member{node: n.Node, group: group, ready: ready(n.Node), existing: n}
+		m := &member{node: n.Node, group: group, ready: r.ready(n.Node), existing: n}
 		var held []feasibility.Held
 		for _, pod := range n.Pods {
-			if podPriority(pod, priorities) < r.settings.ExpendablePodsPriorityCutoff {
+			if priority, ok := podPriority(pod, priorities); ok && priority < r.settings.ExpendablePodsPriorityCutoff {
 				continue
 			}
 			class, err := r.universe.Class(pod)
@@ -231,13 +233,8 @@ func (r *run) once() (*loop, error) {
 	if err := r.refreshTemplates(); err != nil {
 		return nil, err
 	}
-	unready := 0
-	for _, m := range r.members {
-		if !m.ready {
-			unready++
-		}
-	}
-	if !r.tolerable(unready, len(r.members)) || r.settings.NoScaleUpFromZero && unready == len(r.members) {
+	ready, unready := r.countReady()
+	if !r.tolerable(unready, len(r.members)) || r.settings.NoScaleUpFromZero && ready == 0 {
 		return l, nil
 	}
 	if r.rng != nil {
@@ -245,7 +242,7 @@ func (r *run) once() (*loop, error) {
 	}
 	r.cluster.Fork()
 	found := r.packPending(l)
-	r.decide(l, len(r.members)-unready)
+	r.decide(l, ready)
 	r.cluster.Revert()
 	if err := r.ctx.Err(); err != nil {
 		return nil, err
@@ -288,7 +285,7 @@ func (r *run) packPending(l *loop) []podOnNode {
 	}
 	var pending []int32
 	for i := range r.pods.pods {
-		if !r.bound[i] && r.pods.kinds[i].unsupported == "" && r.pods.kinds[i].priority >= r.settings.ExpendablePodsPriorityCutoff {
+		if k := r.pods.kinds[i]; !r.bound[i] && k.unsupported == "" && !k.terminating() && !r.expendable(k) {
 			pending = append(pending, int32(i))
 		}
 	}
@@ -303,6 +300,12 @@ func (r *run) packPending(l *loop) []podOnNode {
 		return r.pods.daemon[p] || r.pods.young(p, r.now, r.settings.NewPodScaleUpDelay)
 	})
 	return found
+}
+
+// expendable reports whether pods neither cause a scale-up nor count where they run
+// (pkg/core/utils/expendable.go). Those whose priority is not known do.
+func (r *run) expendable(k *kind) bool {
+	return k.prioritized && k.priority < r.settings.ExpendablePodsPriorityCutoff
 }
 
 // decide is the part of a loop that scales up.
@@ -341,7 +344,9 @@ func (r *run) decide(l *loop, ready int) {
 // which ends the salvo (addLatestScaleUpResultsToClusterSnapshot).
 func (r *run) afterSalvo(a *attempt, pods []int32) []int32 {
 	first := r.cluster.Len()
-	for _, s := range a.resizes {
+	added := slices.Clone(a.resizes)
+	slices.SortFunc(added, func(a, b resize) int { return cmp.Compare(r.groups[a.group].Name, r.groups[b.group].Name) })
+	for _, s := range added {
 		for range s.to - s.from {
 			r.cluster.AddNode(r.templates[s.group].profile, true, r.templates[s.group].held)
 		}
@@ -378,7 +383,7 @@ func (r *run) allNew(pods []int32) bool {
 	gpu, gpuYoung, all := false, true, true
 	for _, p := range pods {
 		all = all && young(p, newPods)
-		if r.pods.kinds[p].class.Requests.Get("nvidia.com/gpu") > 0 {
+		if r.pods.kinds[p].requestsGPU() {
 			gpu, gpuYoung = true, gpuYoung && young(p, newGPUPods)
 		}
 	}

@@ -124,6 +124,9 @@ func (s *Settings) validate() error {
 		if seen[e] {
 			return bad("expander %q is named twice", e)
 		}
+		if seen[Random] {
+			return bad("expander %q comes after %q, which leaves nothing to choose from", e, Random)
+		}
 		seen[e] = true
 	}
 	return s.ScaleDown.validate()

@@ -264,6 +264,92 @@ func TestUnreadyNodesStopIt(t *testing.T) {
 	assert.Equal(t, "a 0", sizes(run))
 }
 
+// Cordoned nodes are not among those that max-nodes-total compares with first, but count
+// where it caps.
+func TestCordonedNodesAreNotReady(t *testing.T) {
+	group := testGroup("a", 4, 16)
+	cordoned := existing("n", group)
+	cordoned.Spec.Unschedulable = true
+	s := &packing.Snapshot{Pods: testPods("w", 4, 1, 1), Nodes: []*packing.Node{cordoned}}
+	groups := []*packing.NodeGroup{group}
+	assert.Equal(t, "a 2", sizes(mustRun(t, s, groups, WithMaxNodesTotal(2))))
+	assert.Equal(t, ScaleUpNoOptionsAvailable, mustRun(t, s, groups, WithMaxNodesTotal(1)).Result)
+	cordoned.Spec.Unschedulable = false
+	cordoned.Pods = testPods("full", 4, 1, 1)
+	assert.Equal(t, ScaleUpLimitedByMaxNodesTotal, mustRun(t, s, groups, WithMaxNodesTotal(1)).Result)
+}
+
+func TestReadiness(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	condition := func(c corev1.NodeConditionType, s corev1.ConditionStatus) func(*corev1.Node) {
+		return func(n *corev1.Node) {
+			n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: c, Status: s, LastTransitionTime: metav1.NewTime(now.Add(-time.Hour))})
+		}
+	}
+	taint := func(key string) func(*corev1.Node) {
+		return func(n *corev1.Node) { n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key}) }
+	}
+	accelerator := func(n *corev1.Node) { n.Labels = map[string]string{gpuLabel: "x"} }
+	tests := []struct {
+		name     string
+		change   []func(*corev1.Node)
+		ready    bool
+		template bool
+	}{
+		{"nothing said", nil, true, true},
+		{"ready", []func(*corev1.Node){condition(corev1.NodeReady, corev1.ConditionTrue)}, true, true},
+		{"not ready", []func(*corev1.Node){condition(corev1.NodeReady, corev1.ConditionFalse)}, false, false},
+		{"unknown", []func(*corev1.Node){condition(corev1.NodeReady, corev1.ConditionUnknown)}, false, false},
+		{"disk is full", []func(*corev1.Node){condition(corev1.NodeDiskPressure, corev1.ConditionTrue)}, false, false},
+		{"disk is fine", []func(*corev1.Node){condition(corev1.NodeDiskPressure, corev1.ConditionFalse)}, true, true},
+		{"no network", []func(*corev1.Node){condition(corev1.NodeNetworkUnavailable, corev1.ConditionTrue)}, false, false},
+		{"memory is short", []func(*corev1.Node){condition(corev1.NodeMemoryPressure, corev1.ConditionTrue)}, true, true},
+		{"tainted as not ready", []func(*corev1.Node){taint(corev1.TaintNodeNotReady)}, false, false},
+		{"tainted as unreachable", []func(*corev1.Node){taint(corev1.TaintNodeUnreachable)}, true, true},
+		{"starting", []func(*corev1.Node){taint("startup-taint.cluster-autoscaler.kubernetes.io/x")}, false, false},
+		{"starting by a flag", []func(*corev1.Node){taint("boot")}, false, false},
+		{"GPUs to come", []func(*corev1.Node){accelerator}, false, false},
+		{"GPUs have come", []func(*corev1.Node){accelerator, func(n *corev1.Node) {
+			n.Status.Allocatable = corev1.ResourceList{"amd.com/gpu": resource.MustParse("1")}
+		}}, true, true},
+		{"cordoned", []func(*corev1.Node){func(n *corev1.Node) { n.Spec.Unschedulable = true }}, true, false},
+		{"to be deleted", []func(*corev1.Node){taint(toBeDeletedTaint)}, true, false},
+		{"ready for a minute", []func(*corev1.Node){condition(corev1.NodeReady, corev1.ConditionTrue), func(n *corev1.Node) {
+			n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(now.Add(-stabilization))
+		}}, true, false},
+		{"disk fine for a minute", []func(*corev1.Node){condition(corev1.NodeReady, corev1.ConditionTrue), condition(corev1.NodeDiskPressure, corev1.ConditionFalse), func(n *corev1.Node) {
+			n.Status.Conditions[1].LastTransitionTime = metav1.NewTime(now.Add(-stabilization))
+		}}, true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &run{settings: &Settings{StartupTaints: []string{"boot"}}, now: now}
+			n := &corev1.Node{}
+			for _, change := range tt.change {
+				change(n)
+			}
+			assert.Equal(t, tt.ready, r.ready(n))
+			assert.Equal(t, tt.template, r.goodTemplate(&member{node: n, ready: r.ready(n)}))
+		})
+	}
+}
+
+// Nodes that have not started yet are expected, not broken: eight of them do not stop the autoscaler.
+func TestNodesThatHaveNotStartedDoNotStopIt(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	group := testGroup("a", 4, 16)
+	s := &packing.Snapshot{Now: now, Pods: testPods("w", 4, 1, 1)}
+	for i := range 8 {
+		n := existing(fmt.Sprint("n", i), group)
+		n.CreationTimestamp = metav1.NewTime(now.Add(-startup + time.Second))
+		n.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}}
+		s.Nodes = append(s.Nodes, n)
+	}
+	assert.Equal(t, "a 9", sizes(mustRun(t, s, []*packing.NodeGroup{group})))
+	s.Now = now.Add(time.Second) // they have had their time
+	assert.Equal(t, ScaleUpNotTried, mustRun(t, s, []*packing.NodeGroup{group}).Result)
+}
+
 func TestMinSizeIsEnforcedOnlyIfAsked(t *testing.T) {
 	group := testGroup("a", 4, 16, func(g *packing.NodeGroup) { g.MinSize = 3 })
 	assert.Equal(t, "a 0", sizes(mustRun(t, &packing.Snapshot{}, []*packing.NodeGroup{group})))
@@ -290,12 +376,20 @@ func TestTemplates(t *testing.T) {
 		group := testGroup("a", 4, 16)
 		node := existing("n", group, testPods("full", 8, 1, 1)...)
 		node.Status.Allocatable = quantities(8000, 16*1024, 110)
-		node.Spec.Taints = []corev1.Taint{{Key: "startup-taint.cluster-autoscaler.kubernetes.io/x", Effect: corev1.TaintEffectNoSchedule}}
+		node.Spec.Taints = []corev1.Taint{{Key: "status-taint.cluster-autoscaler.kubernetes.io/x", Effect: corev1.TaintEffectNoSchedule}}
 		p, err := New([]*packing.NodeGroup{group})
 		require.NoError(t, err)
 		run, err := p.Run(context.Background(), &packing.Snapshot{Pods: testPods("w", 8, 1, 1), Nodes: []*packing.Node{node}})
 		require.NoError(t, err)
 		assert.Equal(t, "a 2", sizes(run))
+	})
+	t.Run("a node that has not started is none", func(t *testing.T) {
+		group := testGroup("a", 4, 16)
+		node := existing("n", group)
+		node.Status.Allocatable = quantities(8000, 16*1024, 110)
+		node.Spec.Taints = []corev1.Taint{{Key: "startup-taint.cluster-autoscaler.kubernetes.io/x", Effect: corev1.TaintEffectNoSchedule}}
+		s := &packing.Snapshot{Pods: testPods("w", 8, 1, 1), Nodes: []*packing.Node{node}}
+		assert.Equal(t, "a 3", sizes(mustRun(t, s, []*packing.NodeGroup{group})))
 	})
 	t.Run("deprecated labels are added", func(t *testing.T) {
 		pods := testPods("w", 1, 1, 1, func(p *corev1.Pod) {
@@ -325,9 +419,46 @@ func TestYoungPodsWait(t *testing.T) {
 	assert.Equal(t, ScaleUpInCooldown, mustRun(t, s, group).Result)
 	s.Now = now.Add(time.Second)
 	assert.Equal(t, "a 1", sizes(mustRun(t, s, group)))
+	// A pod must be older than the delay, not as old.
+	assert.Equal(t, ScaleUpNotNeeded, mustRun(t, s, group, WithNewPodScaleUpDelay(2*time.Second)).Result)
 	run := mustRun(t, s, group, WithNewPodScaleUpDelay(time.Minute))
 	assert.Equal(t, "a 0", sizes(run))
 	assert.Contains(t, run.Plan.Unschedulable[0].Reasons[0].Message, "too young")
+}
+
+func TestPodsThatAreNotLookedAt(t *testing.T) {
+	groups := []*packing.NodeGroup{testGroup("a", 4, 16)}
+	deleted := testPods("w", 1, 1, 1, func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)} })
+	run := mustRun(t, &packing.Snapshot{Pods: deleted}, groups)
+	assert.Equal(t, ScaleUpNotNeeded, run.Result)
+	assert.Equal(t, "pod is being deleted", run.Plan.Unschedulable[0].Reasons[0].Message)
+
+	// A pod whose priority is not known is not expendable, whatever the cut-off.
+	pods := append(testPods("none", 1, 4, 1), testPods("zero", 1, 4, 1, func(p *corev1.Pod) { p.Spec.Priority = new(int32) })...)
+	run = mustRun(t, &packing.Snapshot{Pods: pods}, groups, WithExpendablePodsPriorityCutoff(1))
+	assert.Equal(t, "a 1", sizes(run))
+	assert.Equal(t, "zero-0", run.Plan.Unschedulable[0].Pod.Name)
+	assert.Contains(t, run.Plan.Unschedulable[0].Reasons[0].Message, "expendable")
+}
+
+// GPUs of every vendor make a group unattractive, and pods that ask for one wait longer
+// for others like them.
+func TestGPUsOfEveryVendor(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, gpu := range gpuResources {
+		with := testGroup("gpu", 4, 16, func(g *packing.NodeGroup) { g.Price = 0.1 })
+		with.Template.Status.Allocatable[gpu] = resource.MustParse("1")
+		without := testGroup("plain", 4, 16, func(g *packing.NodeGroup) { g.Price = 1 })
+		s := &packing.Snapshot{Pods: testPods("w", 1, 1, 1)}
+		run := mustRun(t, s, []*packing.NodeGroup{with, without}, WithExpander(Price))
+		assert.Equal(t, "gpu 0, plain 1", sizes(run), gpu)
+
+		s = &packing.Snapshot{Now: now, Pods: testPods("w", 1, 1, 1, func(p *corev1.Pod) {
+			p.Spec.Containers[0].Resources.Requests[gpu] = resource.MustParse("1")
+			p.CreationTimestamp = metav1.NewTime(now.Add(-29 * time.Second))
+		})}
+		assert.Equal(t, ScaleUpInCooldown, mustRun(t, s, []*packing.NodeGroup{with}).Result, gpu)
+	}
 }
 
 func TestWhatIsNotModelledIsRefused(t *testing.T) {
@@ -368,7 +499,7 @@ func TestBadInputIsNamed(t *testing.T) {
 	require.ErrorIs(t, err, packing.ErrNodeGroup)
 	_, err = New([]*packing.NodeGroup{nil})
 	require.ErrorIs(t, err, packing.ErrNodeGroup)
-	for _, o := range []Option{WithExpander(), WithExpander("grpc"), WithExpander(Price, Price), WithMaxNodesTotal(-1), WithCoresTotal(-1)} {
+	for _, o := range []Option{WithExpander(), WithExpander("grpc"), WithExpander(Price, Price), WithExpander(Random, Price), WithMaxNodesTotal(-1), WithCoresTotal(-1)} {
 		_, err = New([]*packing.NodeGroup{good}, o)
 		require.ErrorIs(t, err, ErrOption)
 	}

@@ -85,7 +85,9 @@ func (r *run) reasons(last *loop) func(pod int32) []packing.Reason {
 		switch {
 		case k.unsupported != "":
 			return one(packing.NotSupported, "%s", k.unsupported)
-		case k.priority < r.settings.ExpendablePodsPriorityCutoff:
+		case k.terminating():
+			return one(packing.Refused, "pod is being deleted")
+		case r.expendable(k):
 			return one(packing.Refused, "pod is expendable: priority %d is below %d", k.priority, r.settings.ExpendablePodsPriorityCutoff)
 		case r.pods.daemon[p]:
 			return one(packing.Refused, "pod of a DaemonSet does not cause a scale-up")

@@ -31,9 +31,11 @@ type kind struct {
 	pod        *corev1.Pod // the first of its kind
 	controller int32       // -1: none
 	priority   int32
-	cpu        int64   // requests in milli-CPU
-	memory     int64   // and bytes
-	price      float64 // of the requests, as the price expander reckons
+	// prioritized says that the pods have a priority, be it 0.
+	prioritized bool
+	cpu         int64   // requests in milli-CPU
+	memory      int64   // and bytes
+	price       float64 // of the requests, as the price expander reckons
 	// unsupported says why the pods cannot be judged, "" if they can.
 	unsupported string
 
@@ -129,7 +131,7 @@ func (k *kind) compile(u *feasibility.Universe, priorities map[string]int32) err
 		return err
 	}
 	k.class = class
-	k.priority = podPriority(k.pod, priorities)
+	k.priority, k.prioritized = podPriority(k.pod, priorities)
 	k.cpu, k.memory = class.Requests.Get(corev1.ResourceCPU), class.Requests.Get(corev1.ResourceMemory)
 	k.price = podPrice(k.pod)
 	switch spec := &k.pod.Spec; {
@@ -143,13 +145,23 @@ func (k *kind) compile(u *feasibility.Universe, priorities map[string]int32) err
 	return nil
 }
 
-// podPriority is the pod's priority, that of its class where the API server has
-// not yet written it into the pod, else 0.
-func podPriority(pod *corev1.Pod, classes map[string]int32) int32 {
+// podPriority is the pod's priority, or that of its class where the API server has
+// not yet written it into the pod; if it has neither, it is 0 and not known.
+func podPriority(pod *corev1.Pod, classes map[string]int32) (priority int32, known bool) {
 	if pod.Spec.Priority != nil {
-		return *pod.Spec.Priority
+		return *pod.Spec.Priority, true
 	}
-	return classes[pod.Spec.PriorityClassName]
+	priority, known = classes[pod.Spec.PriorityClassName]
+	return priority, known
+}
+
+// terminating reports whether the pods are being deleted: without a node they are
+// not looked at any more.
+func (k *kind) terminating() bool { return k.pod.DeletionTimestamp != nil }
+
+// requestsGPU reports whether the pods name a GPU of any vendor (pkg/utils/gpu/gpu.go).
+func (k *kind) requestsGPU() bool {
+	return slices.ContainsFunc(gpuResources, func(r corev1.ResourceName) bool { return k.class.Requests.Get(r) > 0 })
 }
 
 // kindIndex finds the kind of a pod.
@@ -262,7 +274,7 @@ func (t *podTable) young(pod int32, now time.Time, delay time.Duration) bool {
 	if p.CreationTimestamp.IsZero() {
 		return false
 	}
-	return p.CreationTimestamp.Add(t.delay(pod, delay)).After(now)
+	return !p.CreationTimestamp.Add(t.delay(pod, delay)).Before(now)
 }
 
 // delay is at what age a pod is looked at: its own, if that is longer.

@@ -193,7 +193,7 @@ func (a *process) readResidents(all []*corev1.Pod, nodeOf []int) {
 		}
 		a.bound[i] = true
 		m := a.members[nodeOf[i]]
-		if k.priority < a.settings.ExpendablePodsPriorityCutoff {
+		if a.run.expendable(k) {
 			a.expendable[m.index] = append(a.expendable[m.index], int32(i))
 			continue
 		}
@@ -253,14 +253,7 @@ func (a *process) tick(now time.Time) (*Loop, error) {
 	if err := a.refreshTemplates(); err != nil {
 		return nil, err
 	}
-	ready, unready := 0, 0
-	for _, m := range a.members {
-		if m.ready {
-			ready++
-		} else if m.going != goneFromCloud && !a.notStarted(m) {
-			unready++
-		}
-	}
+	ready, unready := a.countReady()
 	if !a.tolerable(unready, len(a.members)) {
 		a.planner.forget()
 		a.otherwise(out, ClusterUnhealthy)
@@ -367,16 +360,6 @@ func (a *process) pending() []*corev1.Pod {
 	return out
 }
 
-// startup is how long a node may take to become ready
-// (pkg/clusterstate/clusterstate.go, MaxNodeStartupTime).
-const startup = 15 * time.Minute
-
-// notStarted reports whether a node is not ready because it is new.
-func (a *process) notStarted(m *member) bool {
-	created := m.node.CreationTimestamp
-	return !m.ready && !created.IsZero() && !a.now.IsZero() && created.Add(startup).After(a.now)
-}
-
 // upcoming is how many nodes of a group are still to become ready
 // (calculateUpcomingNodesInNodeGroup).
 func (a *process) upcoming(g int) int {
@@ -468,7 +451,7 @@ func (a *process) pack(l *loop) []podOnNode {
 func (a *process) unplaced() []int32 {
 	var out []int32
 	for _, i := range a.waiting {
-		if k := a.pods.kinds[i]; !a.isHidden(i) && k.unsupported == "" && k.priority >= a.settings.ExpendablePodsPriorityCutoff {
+		if k := a.pods.kinds[i]; !a.isHidden(i) && k.unsupported == "" && !k.terminating() && !a.run.expendable(k) {
 			out = append(out, i)
 		}
 	}
@@ -505,7 +488,7 @@ func (h hints) of(pod int32) upcomingNode {
 // the original names each new template at random.
 func (a *process) remembered(g int) bool {
 	m := a.templateOf[g]
-	return m != nil && (m.index < 0 || a.memberOf[m.index] != m || !goodTemplate(m.node, a.now))
+	return m != nil && (m.index < 0 || a.memberOf[m.index] != m || !a.goodTemplate(m))
 }
 
 // launch makes a node of a group real. It is ready and as old as the loop.

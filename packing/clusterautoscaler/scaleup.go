@@ -200,21 +200,6 @@ func (r *run) backedOff(group int) bool {
 	return r.backoff != nil && r.backoff[group].After(r.now) || slices.Contains(r.settings.BackedOff, r.groups[group].Name)
 }
 
-// healthy reports whether few enough of a group's nodes are unready
-// (pkg/clusterstate/clusterstate.go, IsNodeGroupHealthy).
-func (r *run) healthy(group int) bool {
-	unready := r.registered[group] - r.readyCount[group]
-	if r.requested != nil {
-		unready = r.targets[group] - r.requested[group] - r.readyCount[group]
-	}
-	return r.tolerable(unready, r.registered[group])
-}
-
-// tolerable reports whether so many unready nodes among all are no reason to stop.
-func (r *run) tolerable(unready, all int) bool {
-	return unready <= r.settings.OkTotalUnreadyCount || float64(unready) <= r.settings.MaxTotalUnreadyPercentage/100*float64(all)
-}
-
 // sortedByName returns the numbers of the groups in the order of their names.
 func (r *run) sortedByName() []int {
 	order := make([]int, len(r.groups))

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -40,8 +39,6 @@ var conditionTaints = map[string]bool{
 	"cloud.google.com/impending-node-termination":    true,
 	"NodeWithImpairedVolumes":                        true,
 }
-
-var startupTaintPrefixes = []string{"ignore-taint.cluster-autoscaler.kubernetes.io/", "startup-taint.cluster-autoscaler.kubernetes.io/"}
 
 const statusTaintPrefix = "status-taint.cluster-autoscaler.kubernetes.io/"
 
@@ -157,7 +154,9 @@ func (r *run) template(node *corev1.Node, running []daemonPod, force bool) (*tem
 	seen := make(map[types.UID]bool)
 	for _, p := range running {
 		add(p.class)
-		seen[p.owner] = true
+		if p.owned {
+			seen[p.owner] = true
+		}
 	}
 	for i := range r.daemons {
 		d := &r.daemons[i]
@@ -188,38 +187,7 @@ func (r *run) sanitized(from *corev1.Node, group string) *corev1.Node {
 // passing reports whether a taint is not inherited (SanitizeTaints).
 func (r *run) passing(key string) bool {
 	return key == toBeDeletedTaint || key == deletionCandidateTaint || conditionTaints[key] ||
-		strings.HasPrefix(key, statusTaintPrefix) ||
-		slices.ContainsFunc(startupTaintPrefixes, func(p string) bool { return strings.HasPrefix(key, p) }) ||
-		slices.Contains(r.settings.StartupTaints, key) || slices.Contains(r.settings.StatusTaints, key)
-}
-
-// stabilization is how long a node must have been ready to serve as a template
-// (mixed_nodeinfos_processor.go, stabilizationDelay).
-const stabilization = time.Minute
-
-// goodTemplate reports whether a node may serve as its group's template: ready and
-// stable, not cordoned, not about to be deleted. Without conditions or a clock a
-// node counts as ready and stable.
-func goodTemplate(n *corev1.Node, now time.Time) bool {
-	if n.Spec.Unschedulable || slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == toBeDeletedTaint }) {
-		return false
-	}
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady && !now.IsZero() && !c.LastTransitionTime.IsZero() && !c.LastTransitionTime.Add(stabilization).Before(now) {
-			return false
-		}
-	}
-	return ready(n)
-}
-
-// ready reports whether a node takes pods; a node that states no conditions does.
-func ready(n *corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return true
+		strings.HasPrefix(key, statusTaintPrefix) || r.startupTaint(key) || slices.Contains(r.settings.StatusTaints, key)
 }
 
 // refreshTemplates finds each group's template for a loop: its first good real
@@ -227,7 +195,7 @@ func ready(n *corev1.Node) bool {
 func (r *run) refreshTemplates() error {
 	found := make([]bool, len(r.groups))
 	for _, m := range r.members {
-		if m.group < 0 || found[m.group] || !goodTemplate(m.node, r.now) {
+		if m.group < 0 || found[m.group] || !r.goodTemplate(m) {
 			continue
 		}
 		found[m.group] = true
