@@ -182,33 +182,24 @@ type quantity struct {
 
 func listQuantities(s *corev1.PodSpec) *quantityLists {
 	out := &quantityLists{}
-	eachQuantities(s, func(_ int, l corev1.ResourceList) bool {
+	add := func(l corev1.ResourceList) {
 		list := make([]quantity, 0, len(l))
 		for name, q := range l {
 			list = append(list, quantity{name, q})
 		}
 		out.lists = append(out.lists, list)
-		return true
-	})
+	}
+	for _, containers := range [...][]corev1.Container{s.Containers, s.InitContainers} {
+		for j := range containers {
+			add(containers[j].Resources.Requests)
+			add(containers[j].Resources.Limits)
+		}
+	}
+	add(s.Overhead)
 	if len(s.Containers) > 0 {
 		out.containers = &s.Containers[0]
 	}
 	return out
-}
-
-// eachQuantities visits the resource lists of a spec until told to stop.
-func eachQuantities(s *corev1.PodSpec, visit func(i int, l corev1.ResourceList) bool) bool {
-	i := 0
-	for _, containers := range [...][]corev1.Container{s.Containers, s.InitContainers} {
-		for j := range containers {
-			r := &containers[j].Resources
-			if !visit(i, r.Requests) || !visit(i+1, r.Limits) {
-				return false
-			}
-			i += 2
-		}
-	}
-	return visit(i, s.Overhead)
 }
 
 // match reports whether a spec with as many containers has the same quantities.
@@ -216,18 +207,29 @@ func (q *quantityLists) match(s *corev1.PodSpec) bool {
 	if len(s.InitContainers)+len(s.Overhead)+len(q.lists[len(q.lists)-1]) == 0 && len(s.Containers) > 0 && q.containers == &s.Containers[0] {
 		return true
 	}
-	return eachQuantities(s, func(i int, l corev1.ResourceList) bool {
-		list := q.lists[i]
-		if len(list) != len(l) {
-			return false
-		}
-		for j := range list {
-			if have, ok := l[list[j].name]; !ok || list[j].amount.Cmp(have) != 0 {
+	i := 0
+	for _, containers := range [...][]corev1.Container{s.Containers, s.InitContainers} {
+		for j := range containers {
+			r := &containers[j].Resources
+			if !quantitiesMatch(q.lists[i], r.Requests) || !quantitiesMatch(q.lists[i+1], r.Limits) {
 				return false
 			}
+			i += 2
 		}
-		return true
-	})
+	}
+	return quantitiesMatch(q.lists[i], s.Overhead)
+}
+
+func quantitiesMatch(list []quantity, l corev1.ResourceList) bool {
+	if len(list) != len(l) {
+		return false
+	}
+	for i := range list {
+		if have, ok := l[list[i].name]; !ok || have != list[i].amount && list[i].amount.Cmp(have) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // labelPair is one label of a pod.

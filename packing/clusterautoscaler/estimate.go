@@ -2,7 +2,7 @@ package clusterautoscaler
 
 import (
 	"math"
-	"sort"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,12 +48,42 @@ func (r *run) estimate(groups []*podGroup, t *template, limit int) estimation {
 // of a node's allocatable cpu and memory. With fastpath the group that saves most
 // goes last (decreasing_pod_orderer.go).
 func (r *run) estimateOrder(groups []*podGroup, t *template) (order []*podGroup, fastpath bool) {
-	type scored struct {
-		group *podGroup
-		score float64
+	order = r.byScore(groups, t)
+	if !r.settings.FastpathBinpacking {
+		return order, false
 	}
+	best := fastpathGroup(order, t)
+	if best < 0 {
+		return order, false
+	}
+	order = slices.Clone(order)
+	last := order[best]
+	copy(order[best:], order[best+1:])
+	order[len(order)-1] = last
+	return order, true
+}
+
+// scored is a group of pods and its score.
+type scored struct {
+	group *podGroup
+	score float64
+}
+
+// scoredOrder is groups of pods in the order that templates of one size want.
+type scoredOrder struct {
+	cpu, memory int64
+	from, order []*podGroup
+}
+
+// byScore sorts groups of pods, the highest score first. Templates of the same size,
+// such as those of one group in each zone, share the order if they accept the same pods;
+// it must not be changed.
+func (r *run) byScore(groups []*podGroup, t *template) []*podGroup {
 	cpu := t.profile.Allocatable.Get(corev1.ResourceCPU)
 	memory := t.profile.Allocatable.Get(corev1.ResourceMemory)
+	if last := &r.scoredLast; last.cpu == cpu && last.memory == memory && slices.Equal(last.from, groups) {
+		return last.order
+	}
 	list := make([]scored, len(groups))
 	for i, g := range groups {
 		list[i].group = g
@@ -64,23 +94,27 @@ func (r *run) estimateOrder(groups []*podGroup, t *template) (order []*podGroup,
 			list[i].score += float64(g.kind.memory) / float64(memory)
 		}
 	}
-	// The same sort as the original's: equals end up in the same places.
-	sort.Slice(list, func(i, j int) bool { return list[i].score > list[j].score })
-	order = make([]*podGroup, len(list))
+	sortScored(list)
+	order := make([]*podGroup, len(list))
 	for i := range list {
 		order[i] = list[i].group
 	}
-	if !r.settings.FastpathBinpacking {
-		return order, false
-	}
-	best := fastpathGroup(order, t)
-	if best < 0 {
-		return order, false
-	}
-	last := order[best]
-	copy(order[best:], order[best+1:])
-	order[len(order)-1] = last
-	return order, true
+	r.scoredLast = scoredOrder{cpu, memory, groups, order}
+	return order
+}
+
+// sortScored sorts as the original's sort.Slice does, without reflection: equals end up
+// in the same places, which decides. A test holds one against the other.
+func sortScored(list []scored) {
+	slices.SortFunc(list, func(a, b scored) int {
+		switch {
+		case a.score > b.score:
+			return -1
+		case a.score < b.score:
+			return 1
+		}
+		return 0
+	})
 }
 
 // fastpathGroup picks the group of pods whose simulation fastpath saves most of;

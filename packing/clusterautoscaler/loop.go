@@ -81,6 +81,8 @@ type run struct {
 
 	scratch runScratch
 	shapes  *shapes // of the attempt at hand
+	// scoredLast is the order of the last estimate.
+	scoredLast scoredOrder
 
 	universe *feasibility.Universe
 	cluster  *feasibility.Cluster

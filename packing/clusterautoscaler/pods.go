@@ -166,6 +166,7 @@ func (k *kind) requestsGPU() bool {
 
 // kindIndex finds the kind of a pod.
 type kindIndex struct {
+	last     int32 // the controller found last, + 1
 	distinct []*kind
 	owners   []*types.UID // by controller + 1; the first is that of no controller
 	byOwner  map[types.UID]int32
@@ -185,7 +186,9 @@ const fewKinds = 8
 // find returns the kind of a pod with the controller, a new one if there is none yet.
 func (x *kindIndex) find(pod *corev1.Pod, owner *types.UID) *kind {
 	at := int32(0)
-	if owner != nil {
+	if owner != nil && x.last > 0 && *x.owners[x.last] == *owner {
+		at = x.last
+	} else if owner != nil {
 		id, ok := x.byOwner[*owner]
 		if !ok {
 			id = int32(len(x.owners))
@@ -193,7 +196,7 @@ func (x *kindIndex) find(pod *corev1.Pod, owner *types.UID) *kind {
 			x.owners = append(x.owners, owner)
 			x.kinds = append(x.kinds, nil)
 		}
-		at = id
+		at, x.last = id, id
 	}
 	few := x.kinds[at]
 	for i, k := range few {

@@ -21,7 +21,7 @@ func (w *nodeWalk) next(cl *feasibility.Cluster, c *feasibility.Class, accept fu
 	at := (w.last + 1) % n
 	for range n {
 		node := order[at]
-		if (accept == nil || accept(at, node)) && !cl.Profile(node).Unschedulable() && cl.Check(c, node) == feasibility.Fits {
+		if (accept == nil || accept(at, node)) && cl.HasRoom(c, node) && !cl.Profile(node).Unschedulable() && cl.Check(c, node) == feasibility.Fits {
 			w.last = at
 			cl.Place(c, node, 1)
 			return node

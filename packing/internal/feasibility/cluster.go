@@ -352,14 +352,16 @@ func (cl *Cluster) checkNode(c *Class, index int32) Refusal {
 			}
 		}
 	}
-	cl.fitStride()
-	row := cl.free[int(index)*cl.stride:]
-	for i := range c.requests {
-		if c.requests[i].value > row[c.requests[i].dim] {
-			return Resources
-		}
+	if !cl.HasRoom(c, index) {
+		return Resources
 	}
 	return Fits
+}
+
+// HasRoom reports whether a node's free resources hold a pod of a class.
+func (cl *Cluster) HasRoom(c *Class, index int32) bool {
+	cl.fitStride()
+	return c.FitsIn(cl.free[int(index)*cl.stride:])
 }
 
 func (cl *Cluster) log(ch change) {
