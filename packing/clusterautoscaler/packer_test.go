@@ -18,6 +18,7 @@ import (
 
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/packing/resources"
 )
 
 // testTemplate is a node of so many cores and GiB, all of them allocatable.
@@ -491,6 +492,43 @@ func TestMixedInstancesPlanTheFirstAndNameTheOthers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Same(t, first, plan.Launches[0].InstanceType)
 	assert.Equal(t, []*instancetypes.InstanceType{first, second}, plan.Launches[0].Options)
+}
+
+func TestDifferencesOfMixedInstances(t *testing.T) {
+	machine := func(name string, cores, memory, pods int) *instancetypes.InstanceType {
+		capacity, err := resources.FromList(quantities(1000*cores, 1024*memory, pods))
+		require.NoError(t, err)
+		return &instancetypes.InstanceType{Name: name, Capacity: capacity}
+	}
+	equal, small, crowded := machine("equal", 4, 16, 110), machine("small", 2, 32, 110), machine("crowded", 4, 16, 3)
+	group := testGroup("a", 4, 16, func(g *packing.NodeGroup) { g.InstanceTypes = []*instancetypes.InstanceType{equal, small, crowded} })
+	run := mustRunPlan(t, &packing.Snapshot{Pods: testPods("w", 4, 1, 1)}, group)
+	differences, err := Differences(run.Plan.Launches[0])
+	require.NoError(t, err)
+	require.Len(t, differences, 2)
+	assert.Same(t, small, differences[0].InstanceType)
+	assert.Equal(t, int64(4000), differences[0].Planned.Get(corev1.ResourceCPU))
+	assert.Equal(t, int64(2000), differences[0].Launched.Get(corev1.ResourceCPU))
+	assert.Equal(t, resources.Vector{}.With(corev1.ResourceCPU, 2000), differences[0].Short)
+	assert.Same(t, crowded, differences[1].InstanceType)
+	assert.Equal(t, resources.Vector{}.With(corev1.ResourcePods, 1), differences[1].Short)
+
+	none, err := Differences(&packing.Launch{})
+	require.NoError(t, err)
+	assert.Empty(t, none)
+	_, err = Differences(&packing.Launch{NodeGroup: group, Pods: testPods("bad", 1, -1, 1)})
+	require.ErrorIs(t, err, resources.ErrNegative)
+	assert.ErrorContains(t, err, "pod default/bad-0")
+}
+
+// mustRunPlan runs without the referee: what types launch is not what the plan is for.
+func mustRunPlan(t *testing.T, s *packing.Snapshot, groups ...*packing.NodeGroup) *Run {
+	t.Helper()
+	p, err := New(groups)
+	require.NoError(t, err)
+	run, err := p.Run(context.Background(), s)
+	require.NoError(t, err)
+	return run
 }
 
 func TestBadInputIsNamed(t *testing.T) {
