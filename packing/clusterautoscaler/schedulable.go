@@ -16,7 +16,7 @@ func (r *run) filterOutSchedulable(pods []int32, placed func(pod, node int32)) [
 type schedulableFilter struct {
 	*run
 	placed     func(pod, node int32)
-	failedAt   []int // by class: placements when it failed; it fails again until there is another
+	failedAt   []int // by class: placements when it failed; it fails again until there is another, or never succeeds
 	placements int
 	failed     []bool // by kind
 	failures   []int  // by controller
@@ -26,6 +26,9 @@ func (r *run) newSchedulableFilter(placed func(pod, node int32)) *schedulableFil
 	return &schedulableFilter{run: r, placed: placed, failedAt: make([]int, r.universe.Classes()), placements: 1,
 		failed: make([]bool, len(r.pods.distinct)), failures: make([]int, r.pods.controllers)}
 }
+
+// never is in place of the number of placements where no placement can make a difference.
+const never = -1
 
 // try tries pods in the given order and returns those that are left.
 func (f *schedulableFilter) try(pods []int32) []int32 {
@@ -40,7 +43,7 @@ func (f *schedulableFilter) try(pods []int32) []int32 {
 			continue
 		}
 		node := int32(-1)
-		if f.failedAt[k.class.Index] != f.placements {
+		if at := f.failedAt[k.class.Index]; at != f.placements && at != never {
 			node = f.walk.next(f.cluster, k.class, nil)
 		}
 		if node >= 0 {
@@ -49,6 +52,9 @@ func (f *schedulableFilter) try(pods []int32) []int32 {
 			continue
 		}
 		f.failedAt[k.class.Index] = f.placements
+		if k.class.OnlyTightens() {
+			f.failedAt[k.class.Index] = never
+		}
 		left = append(left, p)
 		if k.controller >= 0 && !f.pods.daemon[p] && f.failures[k.controller] < failuresPerController {
 			f.failures[k.controller]++

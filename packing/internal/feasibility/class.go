@@ -169,6 +169,10 @@ func (c *Class) HostnameSpread() bool {
 	})
 }
 
+// OnlyTightens reports whether a node that refuses the class will not take it after more
+// pods have come: nothing bears on it that more pods could loosen.
+func (c *Class) OnlyTightens() bool { return len(c.spread) == 0 && c.affinity == nil }
+
 // Spreads reports whether the class has a spread constraint that a filter enforces.
 func (c *Class) Spreads() bool { return len(c.spread) > 0 }
 
