@@ -36,7 +36,7 @@ func (r *run) scaleUp(pods []int32, nodes int) *attempt {
 		r.rng.Shuffle(len(a.groups), func(i, j int) { a.groups[i], a.groups[j] = a.groups[j], a.groups[i] })
 	}
 	r.elsewhereOf = make(map[*feasibility.Class][]int32)
-	r.shapes = r.newShapes(a.groups)
+	r.shapes, r.scoredLast = r.newShapes(a.groups), scoredOrder{}
 	quota := r.newQuota()
 	valid := r.validGroups(a, quota, nodes)
 	accepted := r.acceptedGroups(a, valid)
