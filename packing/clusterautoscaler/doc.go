@@ -18,11 +18,17 @@
 // succeed and are done before the next loop; pods of drained nodes are pending in it.
 //
 // Estimates are made by arithmetic: alike pods on alike nodes are placed a run at a
-// time, with the same answer as one by one. One by one remain pods that follow
-// others to their host, and pods that spread over hosts while a real node might
-// still take them.
+// time, with the same answer as one by one. What a simulated node refuses it goes on
+// refusing, so that single pods look only at nodes that may take them. The long way, every
+// pod on every node, remain estimates with pods that follow others to their host or spread
+// over hosts by several rules, and with pods that spread over hosts while a real node might still take them.
 //
-// Not modelled: the original's limits on its own running time, node groups that
+// With several instance types a group is planned on its template, which is of the first;
+// [Differences] says where a node of the others would hold less. [Packer.Chance] sums up what
+// hangs on the order of maps and on draws.
+//
+// Not modelled: templates in place of registered nodes that have not started, in [Packer.Run]
+// and [Packer.Decide] (ScaleDown and RunFor have them), the original's limits on its own running time, node groups that
 // do not exist yet, nominated nodes of preempting pods, dynamic resource allocation,
 // attach limits of nodes to come, the grpc expander. Pods that ask for dynamic
 // resources, or whose claims the snapshot lacks, are refused with [packing.NotSupported].
