@@ -31,7 +31,8 @@ var gpuResources = []corev1.ResourceName{"nvidia.com/gpu", "habana.ai/gaudi", "g
 // pods to move first, then those that were unneeded in the last loop
 // (pkg/processors/nodes/pre_filtering_processor.go, pkg/processors/scaledowncandidates).
 func (a *process) candidates() []*member {
-	order := &candidateOrder{}
+	order := &a.order
+	order.nodes = order.nodes[:0]
 	for _, m := range a.members {
 		if m.group < 0 || a.absent(m) || a.targets[m.group] <= a.groups[m.group].MinSize {
 			continue
@@ -100,33 +101,33 @@ func (a *process) judgeEmptiness(m *member) (empty, waits bool) {
 	return true, waits
 }
 
-// eligible reports why a node is not to be considered at all, and its utilization as
-// far as that was looked at (eligibility.go, FilterOutUnremovable).
-func (a *process) eligible(m *member) (UnremovableReason, *Utilization) {
+// eligible reports why a node is not to be considered at all, and its utilization if
+// that was looked at (eligibility.go, FilterOutUnremovable).
+func (a *process) eligible(m *member) (why UnremovableReason, u Utilization, looked bool) {
 	if _, recent := a.planner.until[m.index]; recent {
-		return RecentlyUnremovable, nil
+		return RecentlyUnremovable, u, false
 	}
 	switch {
 	case a.isBeingDeleted(m.node):
-		return CurrentlyBeingDeleted, nil
+		return CurrentlyBeingDeleted, u, false
 	case m.node.Annotations[scaleDownDisabled] == "true":
-		return ScaleDownDisabledAnnotation, nil
+		return ScaleDownDisabledAnnotation, u, false
 	}
 	u, err := a.knownUtilization(m)
 	switch {
 	case err != nil:
-		return UnexpectedError, nil
+		return UnexpectedError, u, false
 	case !a.down.Unready && !m.ready:
-		return ScaleDownUnreadyDisabled, nil
+		return ScaleDownUnreadyDisabled, u, false
 	}
 	threshold := a.options[m.group].ScaleDownUtilizationThreshold
 	if m.known.gpu(m.node) {
 		threshold = a.options[m.group].ScaleDownGPUUtilizationThreshold
 	}
 	if u.Most() > threshold {
-		return NotUnderutilized, &u
+		return NotUnderutilized, u, true
 	}
-	return "", &u
+	return "", u, true
 }
 
 func (a *process) isBeingDeleted(n *corev1.Node) bool {

@@ -172,7 +172,7 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 		pl.interval = min(pl.interval, a.now.Sub(pl.update))
 	}
 	pl.update = a.now
-	pl.reasons = make(map[int32]Unremovable)
+	pl.reasons = make(map[int32]Unremovable, a.reported(len(candidates)))
 	for index, until := range pl.until {
 		if a.memberOf[index] == nil || a.absent(a.memberOf[index]) || !until.After(a.now) {
 			delete(pl.until, index)
@@ -208,16 +208,16 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 // deleted are not looked at.
 func (a *process) eligibleOf(out *Loop, candidates []*member) []*member {
 	if a.reports {
-		out.Utilization = make(map[string]Utilization)
+		out.Utilization = make(map[string]Utilization, len(candidates))
 	}
 	var eligible []*member
 	for _, m := range candidates {
 		if m.underDeletion() {
 			continue
 		}
-		reason, u := a.eligible(m)
-		if u != nil && a.reports {
-			out.Utilization[m.node.Name] = *u
+		reason, u, looked := a.eligible(m)
+		if looked && a.reports {
+			out.Utilization[m.node.Name] = u
 		}
 		if reason != "" {
 			a.report(m, Unremovable{Node: m.node, Reason: reason})
@@ -226,6 +226,14 @@ func (a *process) eligibleOf(out *Loop, candidates []*member) []*member {
 		eligible = append(eligible, m)
 	}
 	return eligible
+}
+
+// reported is how much room reports on so many nodes want.
+func (a *process) reported(nodes int) int {
+	if a.reports {
+		return nodes
+	}
+	return 0
 }
 
 // report keeps why a node stays, if that is asked for.

@@ -36,6 +36,7 @@ type process struct {
 	asked      []bool    // by group: nodes have been asked for and have not all come
 	hints      hints     // of pending pods, to nodes that are on their way
 	planner    planner
+	order      candidateOrder // scratch
 	ghosts     map[*member]*feasibility.Profile
 
 	lastScaleUp, lastDeletion, lastFailure time.Time
