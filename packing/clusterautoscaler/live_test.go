@@ -117,6 +117,7 @@ func TestNextLeavesNothingOut(t *testing.T) {
 	run, skipped, deletions := 0, 0, 0
 	for seed := range seeds(t) / 2 {
 		w := newLiveWorld(t, seed)
+		w.slow = seed%3 == 0
 		each, due := w.start(), w.start()
 		next, unneeded := w.now, ""
 		for loop := range 150 {
@@ -139,10 +140,17 @@ func TestNextLeavesNothingOut(t *testing.T) {
 			}
 			unneeded = now
 			w.follow(l)
+			w.proceed()
+			for _, g := range w.groups {
+				require.Equal(t, g.TargetSize, each.TargetSize(g.Name), "seed %d, loop %d: size of %s", seed, loop, g.Name)
+			}
 			if w.one(12) {
 				for range w.IntN(4) {
 					w.happen()
 				}
+			}
+			if w.one(40) {
+				require.NoError(t, due.renew())
 			}
 			next = due.Next(w.now)
 			w.now = w.now.Add(10 * time.Second)

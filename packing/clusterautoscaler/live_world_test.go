@@ -2,6 +2,7 @@ package clusterautoscaler
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -33,6 +34,10 @@ type liveWorld struct {
 	nodes []*packing.Node
 	born  int // names given
 	calm  bool
+	// slow lets deletions take their time; going are those begun, by node, and whether the
+	// cloud has deleted the machine.
+	slow  bool
+	going map[string]bool
 	// memory is that of a reader of snapshots, which no snapshot tells that a request came to less.
 	memory Memory
 }
@@ -44,7 +49,7 @@ type livePod struct {
 
 func newLiveWorld(t *testing.T, seed uint64) *liveWorld {
 	p, c := scaleDownProblem(seed)
-	w := &liveWorld{draw: &draw{rand.New(rand.NewPCG(seed, 3))}, t: t, base: *p.snapshot, known: c.Controllers, now: noon,
+	w := &liveWorld{going: map[string]bool{}, draw: &draw{rand.New(rand.NewPCG(seed, 3))}, t: t, base: *p.snapshot, known: c.Controllers, now: noon,
 		groups: p.groups, backoff: map[string]time.Time{}}
 	w.options = append(p.options, func(s *Settings) { s.Seed = nil })
 	for _, n := range p.snapshot.Nodes {
@@ -288,7 +293,7 @@ func (w *liveWorld) condition(n *corev1.Node, ready bool) {
 func (w *liveWorld) registered(group string) int {
 	n := 0
 	for _, x := range w.nodes {
-		if x.NodeGroup == group {
+		if x.NodeGroup == group && !w.going[x.Name] {
 			n++
 		}
 	}
@@ -326,6 +331,10 @@ func (w *liveWorld) nodeIsLost() {
 
 // nodeGoes takes a node away; some of its pods come again.
 func (w *liveWorld) nodeGoes(name string) {
+	if gone, begun := w.going[name]; begun && !gone { // the size falls when a machine goes that was being deleted
+		w.shrink(name)
+	}
+	delete(w.going, name)
 	w.nodes = slices.DeleteFunc(w.nodes, func(n *packing.Node) bool { return n.Name == name })
 	w.each(func(a *Autoscaler) error { return a.NodeGone(name) })
 	var again []*corev1.Pod
@@ -399,6 +408,12 @@ func (w *liveWorld) follow(l *Loop) {
 		if w.one(6) {
 			continue // another autoscaler's, say
 		}
+		if w.slow {
+			w.mark(d.Node, DeletionTaint(w.now))
+			w.going[name] = false
+			w.each(func(a *Autoscaler) error { return a.DeletionStarted(name, d.Drain) })
+			continue
+		}
 		w.each(func(a *Autoscaler) error { return a.DeletionStarted(name, d.Drain) })
 		if w.one(3) {
 			w.each(func(a *Autoscaler) error { return a.DeletionEnded(name, false) })
@@ -409,5 +424,40 @@ func (w *liveWorld) follow(l *Loop) {
 			}
 		}
 		w.nodeGoes(name)
+	}
+}
+
+// proceed lets some of the deletions that were begun end.
+func (w *liveWorld) proceed() {
+	for _, name := range slices.Sorted(maps.Keys(w.going)) {
+		switch {
+		case w.one(4) && w.going[name]:
+			w.nodeGoes(name)
+		case w.one(6) && !w.going[name]:
+			w.shrink(name)
+			w.going[name] = true
+			w.each(func(a *Autoscaler) error { return a.DeletionEnded(name, false) })
+		case w.one(12) && !w.going[name]:
+			delete(w.going, name)
+			w.mark(w.nodes[slices.IndexFunc(w.nodes, func(n *packing.Node) bool { return n.Name == name })].Node)
+			w.each(func(a *Autoscaler) error { return a.DeletionEnded(name, true) })
+		}
+	}
+}
+
+// mark gives a node these taints.
+func (w *liveWorld) mark(n *corev1.Node, taints ...corev1.Taint) {
+	next := n.DeepCopy()
+	next.Spec.Taints = taints
+	w.nodes[slices.IndexFunc(w.nodes, func(x *packing.Node) bool { return x.Name == n.Name })].Node = next
+	w.each(func(a *Autoscaler) error { return a.NodeChanged(next) })
+}
+
+func (w *liveWorld) shrink(node string) {
+	at := w.nodes[slices.IndexFunc(w.nodes, func(n *packing.Node) bool { return n.Name == node })].NodeGroup
+	for _, g := range w.groups {
+		if g.Name == at {
+			g.TargetSize--
+		}
 	}
 }
