@@ -17,6 +17,11 @@
 // virtual time, with nodes that come late, pods that arrive, timers and cooldowns. Deletions
 // succeed and are done before the next loop; pods of drained nodes are pending in it.
 //
+// [Packer.Start] keeps the process for a cluster that lives elsewhere: an [Autoscaler] is told
+// of pods and nodes as they come, change and go, and of deletions that are in progress, and is
+// asked for one loop at a time, or when the next could decide anything new. It decides as
+// [Packer.ScaleDown] does on a snapshot of the same cluster, at the cost of what has changed.
+//
 // Estimates are made by arithmetic: alike pods on alike nodes are placed a run at a
 // time, with the same answer as one by one. What a simulated node refuses it goes on
 // refusing, so that single pods look only at nodes that may take them. The long way, every

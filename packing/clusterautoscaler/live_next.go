@@ -10,9 +10,9 @@ import (
 // Next is the earliest moment at which a loop could decide something new, or leave anything
 // else than loops before it would, if nothing changes from now on; the zero time is never.
 // It may be too early, never too late: loops between may be left out. It is now itself
-// while anything has been told since the last loop, while the last loop changed something, and before the second
-// loop, which shows how often they come; from then on they must come at the same interval
-// or be left out.
+// while anything has been told since the last loop, while the last loop changed something
+// or found the cluster unhealthy, with a seed, and before the second loop, which shows how often they
+// come; from then on they must come at the same interval or be left out.
 func (a *Autoscaler) Next(now time.Time) time.Time {
 	if a.changed || a.outdated || !a.last.stable {
 		return now

@@ -115,7 +115,7 @@ func TestLiveIsScaleDown(t *testing.T) {
 // leave behind the same.
 func TestNextLeavesNothingOut(t *testing.T) {
 	run, skipped, deletions := 0, 0, 0
-	for seed := range seeds(t) / 2 {
+	for seed := range seeds(t) / 4 {
 		w := newLiveWorld(t, seed)
 		w.slow = seed%3 == 0
 		each, due := w.start(), w.start()

@@ -47,8 +47,8 @@ type Memory struct {
 	Unneeded, Unremovable map[string]time.Time
 	// LastScaleUp and LastDeletion start cooldowns; the zero time is never.
 	LastScaleUp, LastDeletion time.Time
-	// LastFailure is when a deletion last failed. Deletions never fail here; the
-	// caller may know better.
+	// LastFailure is when a deletion last could not be begun, since a node could not be
+	// tainted. That never happens here; the caller may know better.
 	LastFailure time.Time
 
 	candidates []string          // unneeded nodes of the last loop, in order
@@ -208,7 +208,7 @@ type Loop struct {
 // calls [Packer.RunFor].
 //
 // The original's limit on the time of the simulation (30 s) is not modelled, nor are
-// deletions that take time or fail (taints, delays, retries of evictions): what a loop
+// deletions that take time or fail (see [Packer.Start] for these): what a loop
 // deletes is gone before the next. Nor are delays by group (--scale-down-delay-type-local)
 // and soft taints. Nodes whose pods state what is not modelled stay, see [UnsupportedPod].
 // Errors name the pod, node, group or budget and the field; a cancelled context is
