@@ -201,7 +201,7 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 	}
 	a.cluster.Revert()
 	a.keepTimes(removable)
-	pl.oldHints, pl.hints = pl.hints, make(map[int32]int32)
+	pl.oldHints, pl.hints = pl.hints, make(map[int32]int32, len(pl.hints))
 }
 
 // eligibleOf are the candidates whose removal is to be simulated; those that are being
@@ -283,8 +283,9 @@ func (a *process) unneededLimit() int {
 // (pkg/simulator/cluster.go, SimulateNodeRemoval). If it succeeds the node is gone and
 // the pods are on others; if not, nothing has changed, and the reason is returned.
 func (a *process) simulate(m *member) (*removal, Unremovable) {
-	n := &removal{member: m}
-	var budgets [][]*drain.Budget
+	pods := len(a.planner.on[m.index])
+	n := &removal{member: m, pods: make([]int32, 0, pods)}
+	budgets := make([][]*drain.Budget, 0, pods)
 	for _, p := range a.planner.on[m.index] {
 		x := &a.residents[p]
 		outcome, why := a.rules.Judge(x.pod, drain.State{Now: a.now, Controllers: a.controllers, Budgets: x.budgets})
