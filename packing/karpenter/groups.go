@@ -25,7 +25,7 @@ type constraint struct {
 type group struct {
 	*topology.Group
 	key     *topologyKey
-	number  int  // unique in the run
+	number  int  // unique in the problem
 	trivial bool // its node filter lets all nodes in
 	// byHost: its node filter reads the host name.
 	byHost bool
@@ -162,18 +162,25 @@ func (r *run) inverseGroup(tc *constraint, pod *corev1.Pod) *group {
 	return g
 }
 
+// newGroup returns the group that a constraint makes, without bound pods.
 func (r *run) newGroup(tc *constraint, pod *corev1.Pod) *group {
+	known := r.p.shared.groups[tc]
+	if known != nil {
+		known.group.SetCounts(known.start)
+		return known.group
+	}
 	k := r.w.key(tc.Key)
 	g := &group{
 		Group:   topology.NewGroup(tc.Constraint, pod.Spec.Tolerations, k.domains, k.universe),
 		key:     k,
-		number:  len(r.groups) + len(r.inverse),
+		number:  len(r.p.shared.groups),
 		trivial: tc.Filter.Trivial(),
 	}
 	tc.Filter.Keys(func(key string) { g.byHost = g.byHost || key == corev1.LabelHostname })
 	if !g.trivial {
 		g.matches = map[filtered]bool{}
 	}
+	r.p.shared.groups[tc] = &sharedGroup{g, g.Counts()}
 	return g
 }
 

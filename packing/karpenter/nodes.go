@@ -77,6 +77,7 @@ func (p *problem) compileNodes() error {
 		slices.SortStableFunc(p.nodes, order)
 	}
 	p.numberHosts()
+	p.shared = newShared(p)
 	return p.compileBound()
 }
 

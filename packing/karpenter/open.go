@@ -23,28 +23,49 @@ type poolLimits struct {
 
 // prepareLimits takes the nodes that are there from their pools' limits.
 func (r *run) prepareLimits() {
-	r.remaining = make([]poolLimits, len(r.w.packer.pools))
-	for i, pl := range r.w.packer.pools {
-		rest := poolLimits{limited: pl.limited, left: append(resources.Vector(nil), pl.limits...)}
-		for _, a := range rest.left {
-			if column := r.p.dims.Column(a.Name); a.Name == resourceNodes {
-				rest.columns = append(rest.columns, -1)
-			} else {
-				rest.columns = append(rest.columns, column)
+	all := r.p.shared
+	if all.left == nil {
+		all.left = make([]poolLimits, len(r.w.packer.pools))
+		for i, pl := range r.w.packer.pools {
+			all.left[i] = startLimits(pl, r.p.dims)
+		}
+		for _, n := range r.p.nodes {
+			if n.knownNode.active && n.pool >= 0 {
+				all.left[n.pool].take(n.capacity, 1)
 			}
 		}
+	}
+	r.remaining = make([]poolLimits, len(all.left))
+	for i, rest := range all.left {
+		rest.left = append(resources.Vector(nil), rest.left...)
 		r.remaining[i] = rest
 	}
-	for i := range r.nodes {
-		if n := &r.nodes[i]; n.active && n.pool >= 0 {
-			left := r.remaining[n.pool].left
-			for k := range left {
-				if left[k].Name == resourceNodes {
-					left[k].Value--
-				} else {
-					left[k].Value -= n.capacity.Get(left[k].Name)
-				}
-			}
+	for _, position := range r.gone {
+		if n := r.p.nodes[all.index[position]]; n.knownNode.active && n.pool >= 0 {
+			r.remaining[n.pool].take(n.capacity, -1)
+		}
+	}
+}
+
+func startLimits(pl *pool, dims *compiled.Dimensions) poolLimits {
+	rest := poolLimits{limited: pl.limited, left: append(resources.Vector(nil), pl.limits...)}
+	for _, a := range rest.left {
+		if column := dims.Column(a.Name); a.Name == resourceNodes {
+			rest.columns = append(rest.columns, -1)
+		} else {
+			rest.columns = append(rest.columns, column)
+		}
+	}
+	return rest
+}
+
+// take counts nodes of a capacity against the limits.
+func (l *poolLimits) take(capacity resources.Vector, nodes int64) {
+	for k := range l.left {
+		if l.left[k].Name == resourceNodes {
+			l.left[k].Value -= nodes
+		} else {
+			l.left[k].Value -= nodes * capacity.Get(l.left[k].Name)
 		}
 	}
 }

@@ -51,6 +51,7 @@ type problem struct {
 	counted   map[*constraint]*boundCounts // as runs need them
 	daemons   []*daemon
 	overhead  []*overhead // by pool
+	shared    *shared
 
 	// volumesByHost: some volume can be reached from nodes of certain names only, so
 	// that names are part of nodes' sets.
@@ -263,7 +264,11 @@ func plainDemandOf(pod *corev1.Pod) (plainDemand, bool) {
 	requests := s.Containers[0].Resources.Requests
 	cpu, ok1 := requests[corev1.ResourceCPU]
 	memory, ok2 := requests[corev1.ResourceMemory]
-	return plainDemand{cpu.MilliValue(), memory.Value()}, ok1 && ok2 && len(requests) == 2
+	plain := ok1 && ok2 && len(requests) == 2 && exact(&cpu) && exact(&memory)
+	if !plain {
+		return plainDemand{}, false
+	}
+	return plainDemand{cpu.MilliValue(), memory.Value()}, true
 }
 
 // podAmounts returns what a pod takes of a node, itself included.

@@ -25,7 +25,7 @@ type queue struct {
 func newQueue(p *problem) *queue {
 	q := &queue{pods: make([]int32, len(p.pods)), pushedAt: make([]int32, len(p.pods))}
 	// Sort the demands, and within each the pods by age.
-	ranks := demandRanks(p.demands)
+	ranks := p.m.ranks
 	starts := make([]int32, len(p.demands)+1)
 	for _, d := range p.demandOf {
 		starts[ranks[d]+1]++

@@ -100,7 +100,7 @@ func (r *run) plan() *packing.Plan {
 	launches := make([]packing.Launch, len(r.claims))
 	for i, cl := range r.claims {
 		l := &launches[i]
-		pods := podsOf[len(r.nodes)+i]
+		pods := podsOf[int32(len(r.nodes)+i)]
 		if f := r.describe(l, cl, i); f != nil {
 			for _, at := range pods.indices {
 				failed[at] = f
@@ -123,14 +123,14 @@ func (r *run) plan() *packing.Plan {
 }
 
 // placements lists the existing nodes that got pods, in the snapshot's order.
-func (r *run) placements(podsOf []hostPods) []packing.Placement {
-	var filled []int
-	for i := range r.nodes {
-		if len(podsOf[i].pods) > 0 {
-			filled = append(filled, i)
+func (r *run) placements(podsOf map[int32]*hostPods) []packing.Placement {
+	var filled []int32
+	for host := range podsOf {
+		if int(host) < len(r.nodes) {
+			filled = append(filled, host)
 		}
 	}
-	slices.SortFunc(filled, func(a, b int) int { return r.nodes[a].position - r.nodes[b].position })
+	slices.SortFunc(filled, func(a, b int32) int { return r.nodes[a].position - r.nodes[b].position })
 	out := make([]packing.Placement, len(filled))
 	for k, i := range filled {
 		out[k] = packing.Placement{Node: r.nodes[i].Node, Pods: podsOf[i].pods}
@@ -144,26 +144,25 @@ type hostPods struct {
 }
 
 // podsByHost sorts the placements by host, in two slices that all hosts share.
-func (r *run) podsByHost() []hostPods {
-	out := make([]hostPods, len(r.nodes)+len(r.claims))
-	starts := make([]int32, len(out)+1)
+func (r *run) podsByHost() map[int32]*hostPods {
+	counts := make(map[int32]int, len(r.claims))
 	for _, at := range r.placed {
-		starts[at.host+1]++
+		counts[at.host]++
 	}
-	for i := 1; i < len(starts); i++ {
-		starts[i] += starts[i-1]
-	}
-	next := slices.Clone(starts)
+	all := make([]hostPods, len(counts))
+	out := make(map[int32]*hostPods, len(counts))
 	pods := make([]*corev1.Pod, len(r.placed))
 	indices := make([]int32, len(r.placed))
 	for _, at := range r.placed {
-		k := next[at.host]
-		next[at.host]++
-		pods[k], indices[k] = r.p.pods[at.pod], at.pod
-	}
-	for i := range out {
-		from, to := starts[i], starts[i+1]
-		out[i] = hostPods{pods[from:to:to], indices[from:to:to]}
+		h := out[at.host]
+		if h == nil {
+			n := counts[at.host]
+			h = &all[len(out)]
+			h.pods, pods = pods[:0:n], pods[n:]
+			h.indices, indices = indices[:0:n], indices[n:]
+			out[at.host] = h
+		}
+		h.pods, h.indices = append(h.pods, r.p.pods[at.pod]), append(h.indices, at.pod)
 	}
 	return out
 }

@@ -80,8 +80,10 @@ type failedAt struct {
 type nodeState struct {
 	*node
 	active    bool // and not taken away
+	touched   bool // changed in this run
 	set       compiled.SetID
 	available []int64
+	own       []int64 // memory for what is left of a node that was changed
 	ports     []hostPort
 	volumes   volumeUsage
 }
@@ -106,20 +108,12 @@ func newRun(p *problem) *run {
 		scratch:    compiled.NewBits(p.w.types.Len()),
 		placed:     make([]placement, 0, len(p.pods)),
 	}
-	r.nodes = make([]nodeState, len(p.nodes))
-	columns := p.dims.Len()
-	available := make([]int64, columns*len(p.nodes))
-	for i, n := range p.nodes {
-		mine := available[i*columns : (i+1)*columns : (i+1)*columns]
-		copy(mine, n.available)
-		r.nodes[i] = nodeState{
-			node: n, active: n.active && (p.gone == nil || !p.gone[n.position]), set: n.set,
-			available: mine, ports: n.ports[:len(n.ports):len(n.ports)], volumes: n.volumes,
-		}
-	}
+	p.shared.restart()
+	r.nodes = p.shared.states
 	for position, gone := range p.gone {
 		if gone {
 			r.gone = append(r.gone, position)
+			p.shared.touch(p.shared.index[position]).active = false
 		}
 	}
 	r.prepareLimits()
@@ -252,7 +246,7 @@ func (r *run) place(pod int32, c *class, d *demand, host int32, set compiled.Set
 		r.record(c, cl.host, set, int32(cl.pool))
 		return
 	}
-	s := &r.nodes[host]
+	s := r.p.shared.touch(host)
 	for i, v := range d.amounts {
 		s.available[i] -= v
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -126,12 +127,12 @@ func (w *specWriter) resources(list corev1.ResourceList) {
 	rest := len(list)
 	if q, ok := list[corev1.ResourceCPU]; ok {
 		w.buf = append(w.buf, 'c')
-		w.buf = binary.AppendVarint(w.buf, q.MilliValue())
+		w.quantity(&q, q.MilliValue())
 		rest--
 	}
 	if q, ok := list[corev1.ResourceMemory]; ok {
 		w.buf = append(w.buf, 'm')
-		w.buf = binary.AppendVarint(w.buf, q.Value())
+		w.quantity(&q, q.Value())
 		rest--
 	}
 	if rest == 0 {
@@ -147,9 +148,26 @@ func (w *specWriter) resources(list corev1.ResourceList) {
 	for _, k := range w.keys[at:] {
 		q := list[corev1.ResourceName(k)]
 		w.text(k)
-		w.buf = binary.AppendVarint(w.buf, q.Value())
+		w.quantity(&q, q.Value())
 	}
 	w.keys = w.keys[:at]
+}
+
+// mostExact bounds the quantities that surely are what their number says; beyond,
+// they may overflow, and numbers of different ones be equal.
+var mostExact = *resource.NewQuantity(1<<50, resource.BinarySI)
+
+func exact(q *resource.Quantity) bool { return q.Sign() >= 0 && q.Cmp(mostExact) <= 0 }
+
+// quantity writes an amount, in words if the number cannot tell it.
+func (w *specWriter) quantity(q *resource.Quantity, amount int64) {
+	if exact(q) {
+		w.buf = append(w.buf, 0)
+		w.buf = binary.AppendVarint(w.buf, amount)
+		return
+	}
+	w.buf = append(w.buf, 1)
+	w.text(q.String())
 }
 
 func (w *specWriter) affinity(a *corev1.Affinity) {

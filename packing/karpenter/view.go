@@ -154,9 +154,7 @@ func (r *run) sharedView(c *class, d *demand) *view {
 	if v == nil {
 		v = &view{seen: len(r.changed), demand: d}
 		c.profile.views[d.others] = v
-		for i := range r.nodes {
-			r.enter(v, c, int32(i))
-		}
+		r.enterNodes(v, c)
 		for _, at := range r.order.at {
 			r.enter(v, c, at+int32(len(r.nodes)))
 		}
@@ -321,7 +319,7 @@ func (r *run) freshen(c *class, b *bucket) bool {
 			b.down()
 			continue
 		}
-		if r.lost(c, top.host) {
+		if b.isNode && !r.nodes[top.host].active || r.lost(c, top.host) {
 			b.pop()
 			continue
 		}

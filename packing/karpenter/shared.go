@@ -1,0 +1,124 @@
+package karpenter
+
+import (
+	"encoding/binary"
+
+	"github.com/binwright/binwright/packing/internal/compiled"
+	"github.com/binwright/binwright/packing/internal/topology"
+)
+
+// shared is what the runs of one problem have in common, one after the other: the
+// states of the nodes, of which each run changes a few, and what is worked out of all
+// nodes and holds for every run.
+type shared struct {
+	states []nodeState
+	// changed are the nodes that the last run changed, by number.
+	changed []int32
+	index   []int32 // of a node, by its position in the snapshot
+	// places are the nodes that a class could go to, by what of the class tells, in
+	// buckets of equal sets of requirements.
+	places map[string][]bucket
+	groups map[*constraint]*sharedGroup
+	left   []poolLimits // of the pools while no node is gone
+}
+
+// sharedGroup is a group as a run that makes it first finds it.
+type sharedGroup struct {
+	group *group
+	start topology.Counts
+}
+
+func newShared(p *problem) *shared {
+	s := &shared{
+		states: make([]nodeState, len(p.nodes)), index: make([]int32, len(p.nodes)),
+		places: map[string][]bucket{}, groups: map[*constraint]*sharedGroup{},
+	}
+	for i, n := range p.nodes {
+		s.index[n.position] = int32(i)
+		s.states[i] = startOf(n)
+	}
+	return s
+}
+
+func startOf(n *node) nodeState {
+	return nodeState{
+		node: n, active: n.knownNode.active, set: n.set,
+		available: n.knownNode.available, ports: n.ports[:len(n.ports):len(n.ports)], volumes: n.volumes,
+	}
+}
+
+// restart undoes what the last run changed.
+func (s *shared) restart() {
+	for _, i := range s.changed {
+		available := s.states[i].own
+		s.states[i] = startOf(s.states[i].node)
+		s.states[i].own = available
+	}
+	s.changed = s.changed[:0]
+}
+
+// touch readies a node to be changed in this run.
+func (s *shared) touch(i int32) *nodeState {
+	n := &s.states[i]
+	if !n.touched {
+		n.touched = true
+		n.own = append(n.own[:0], n.available...)
+		n.available = n.own
+		s.changed = append(s.changed, i)
+	}
+	return n
+}
+
+// placesOf returns the nodes that may take pods of a class as far as requirements,
+// taints and what is left at all tell, in their order, whether gone or not.
+func (r *run) placesOf(c *class) []bucket {
+	key := binary.AppendVarint(r.key[:0], int64(c.set))
+	for i := range c.pod.Spec.Tolerations {
+		t := &c.pod.Spec.Tolerations[i]
+		for _, s := range [...]string{t.Key, string(t.Operator), t.Value, string(t.Effect)} {
+			key = binary.AppendVarint(key, int64(len(s)))
+			key = append(key, s...)
+		}
+	}
+	r.key = key
+	if known, ok := r.p.shared.places[string(key)]; ok {
+		return known
+	}
+	var buckets []bucket
+	bucketOf := map[compiled.SetID]int{}
+	for i, n := range r.p.nodes {
+		if !n.knownNode.active || n.overfull || !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
+			continue
+		}
+		at, known := bucketOf[n.set]
+		if !known {
+			at = -1
+			if r.compatible(n.set, c.set, true) {
+				at = len(buckets)
+				buckets = append(buckets, bucket{set: n.set, isNode: true})
+			}
+			bucketOf[n.set] = at
+		}
+		if at >= 0 {
+			buckets[at].heap = append(buckets[at].heap, entry{uint64(i), int32(i)})
+		}
+	}
+	r.p.shared.places[string(key)] = buckets
+	return buckets
+}
+
+// enterNodes starts a view with the nodes that may take pods of a class.
+func (r *run) enterNodes(v *view, c *class) {
+	for _, b := range r.placesOf(c) {
+		*v.bucketFor(b.set, true) = int32(len(v.buckets) + 1)
+		b.heap = append(r.w.spareHeap(), b.heap...) // in order, so that it is a heap
+		v.buckets = append(v.buckets, b)
+		v.settle(int32(len(v.buckets) - 1))
+		r.viewEntries += len(b.heap)
+	}
+	for _, i := range r.p.shared.changed {
+		if r.nodes[i].set != r.p.nodes[i].set {
+			r.enter(v, c, i)
+		}
+	}
+}
