@@ -120,7 +120,7 @@ const (
 	maxTemplates  = 1 << 15
 	maxSelections = 1 << 12
 	maxClasses    = 1 << 14
-	maxNumbered   = 1 << 18 // specifications, demands, labels: with more, all is forgotten
+	maxNumbered   = 1 << 17 // specifications, demands, labels: with more, all is forgotten
 	maxKeys       = 1 << 8  // labels that selectors read
 	maxColumns    = 1 << 7
 	// forgetAfter is after how many packs without it a node is forgotten.

@@ -26,6 +26,7 @@ type changing struct {
 	t      *testing.T
 	s      packing.Snapshot
 	serial int
+	steps  int
 	// templates are what controllers make pods of; pods share them.
 	templates []*corev1.Pod
 }
@@ -68,7 +69,7 @@ func (c *changing) pod() *corev1.Pod {
 	c.serial++
 	pod := *c.templates[c.rng.IntN(len(c.templates))]
 	pod.Name, pod.UID, pod.Spec.NodeName = fmt.Sprintf("p-%05d", c.serial), types.UID(fmt.Sprint(c.serial)), ""
-	switch c.rng.IntN(14) {
+	switch c.rng.IntN(18) {
 	case 0:
 		pod.Spec.Containers = slices.Clone(pod.Spec.Containers)
 		pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: int32(8000 + c.rng.IntN(2))}}
@@ -78,15 +79,23 @@ func (c *changing) pod() *corev1.Pod {
 		pod.Spec.Volumes = []corev1.Volume{{Name: "own", VolumeSource: corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{}}}}
 	case 3:
 		pod.Spec.NodeSelector = map[string]string{corev1.LabelHostname: c.s.Nodes[c.rng.IntN(len(c.s.Nodes))].Name}
-	case 4:
-		pod.Labels = map[string]string{"app": fmt.Sprint(c.rng.IntN(5)), "version": fmt.Sprint(c.rng.IntN(3))}
+	case 4, 9, 10:
+		pod.Labels = map[string]string{"app": fmt.Sprint(c.rng.IntN(2))}
+		for mark := range 4 {
+			pod.Labels[fmt.Sprint("mark-", mark)] = fmt.Sprint(c.rng.IntN(2))
+		}
 	case 5:
 		pod.Spec.Containers = slices.Clone(pod.Spec.Containers)
 		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), "example.com/thing": resource.MustParse("1")}
-	case 6:
-		pod.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-			TopologyKey: corev1.LabelTopologyZone, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"version": "1"}},
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}, MatchLabelKeys: []string{"app"}}}}}
+	case 6, 11, 12:
+		term := corev1.PodAffinityTerm{
+			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{fmt.Sprint("mark-", c.steps/10): "1"}},
+		}
+		if c.rng.IntN(2) == 0 {
+			term.TopologyKey, term.MatchLabelKeys = corev1.LabelTopologyZone, []string{"app"}
+			term.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+		}
+		pod.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}}
 	case 7:
 		pod.Annotations = map[string]string{"karpenter.sh/do-not-disrupt": "1h"}
 		pod.Status.StartTime = &metav1.Time{Time: c.s.Now}
@@ -99,6 +108,7 @@ func (c *changing) pod() *corev1.Pod {
 // step changes a little of everything.
 func (c *changing) step() {
 	s := &c.s
+	c.steps++ // from time to time selectors begin to read another label
 	s.Now = s.Now.Add(time.Duration(c.rng.IntN(40)) * time.Minute)
 	s.Nodes = slices.Clone(s.Nodes)
 	for range 1 + c.rng.IntN(4) {
@@ -127,7 +137,7 @@ func (c *changing) step() {
 		s.Nodes[at] = &n
 	}
 	s.Pods = nil
-	for range c.rng.IntN(5) {
+	for range c.rng.IntN(9) {
 		pod := c.pod()
 		pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
 		s.Pods = append(s.Pods, pod)
@@ -146,7 +156,7 @@ func (c *changing) stepOthers() {
 			s.DaemonSets = append(s.DaemonSets, ds)
 		}
 	}
-	if c.rng.IntN(4) == 0 {
+	if c.rng.IntN(2) == 0 {
 		s.Namespaces = []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "default", Labels: map[string]string{"team": []string{"a", "b"}[c.rng.IntN(2)]}}}}
 	}
 	if c.rng.IntN(4) == 0 {
@@ -238,6 +248,49 @@ func compareConsolidations(t *testing.T, where string, warm, fresh *Packer, s *p
 	}
 	if d := cmp.Diff(toldConsolidation(want), toldConsolidation(got)); d != "" {
 		t.Fatalf("%s: the warm packer (+) consolidates otherwise than a fresh one (-):\n%s", where, d)
+	}
+}
+
+// Nodes that are gone are forgotten, and a node that a careless caller has changed in
+// place is noticed as far as that is quick to see.
+func TestMemoryFollowsTheCluster(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 5))
+	c := newChanging(t, rng)
+	p, err := New(simulationCatalog(t), disruptionPools(rng))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		for i, n := range c.s.Nodes {
+			again := *n
+			c.s.Nodes[i] = &again
+		}
+		if _, err := p.Pack(context.Background(), &c.s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.workspaces.idle); n != 1 {
+		t.Fatalf("%d workspaces after packs one after the other", n)
+	}
+	if known := len(p.workspaces.idle[0].memory.nodes); known > 4*len(c.s.Nodes)+forgetAfter {
+		t.Errorf("%d nodes are remembered of a cluster of %d", known, len(c.s.Nodes))
+	}
+	for _, n := range c.s.Nodes {
+		full := c.pod()
+		full.Spec = corev1.PodSpec{NodeName: n.Name, Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100")}}}}}
+		full.Status = corev1.PodStatus{Phase: corev1.PodRunning}
+		n.Pods = append(n.Pods, full)
+	}
+	waiting := c.pod()
+	waiting.Spec, waiting.Status = corev1.PodSpec{Containers: waiting.Spec.Containers}, corev1.PodStatus{Phase: corev1.PodPending}
+	c.s.Pods = []*corev1.Pod{waiting}
+	plan, err := p.Pack(context.Background(), &c.s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Placements) > 0 {
+		t.Errorf("a pod went to node %s, which is full by now", plan.Placements[0].Node.Name)
 	}
 }
 
