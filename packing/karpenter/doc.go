@@ -28,6 +28,23 @@
 // which Karpenter's unstable sort leaves its claims is known without sorting. A
 // Packer keeps what it learnt about its catalog for the next pack.
 //
+// # Packing again after a small change
+//
+// A controller asks again and again about a cluster that has changed little. Call one
+// Packer for all of it, and hand in what has not changed as the same objects: a
+// *packing.Node that has a pod more or less, another label or another claim is a new
+// one, with a new slice of pods, and all others keep their addresses. The Packer
+// knows nodes by address, pods of one controller by the slices and maps that they
+// share (containers, labels, affinity), and volumes, namespaces and daemon sets as long as
+// the lists hold the same objects, and compiles only what it does not know. That
+// decides nothing: a Packer that has seen a cluster before decides as one that has not. An object
+// that was changed in place is taken for what it was, but for a node's list of pods, price
+// and claim, which are looked at.
+//
+// What is known of a node is forgotten some packs after it was last there; each pack that
+// runs at the same time as others has a memory of its own. BenchmarkRepack measures it: of
+// 1,000 nodes with 30,000 pods 20 have changed.
+//
 // # Consolidation
 //
 // [Packer.Consolidate] says what Karpenter's disruption controller
@@ -50,9 +67,13 @@
 // candidate), and what the scheduler leaves to chance in each simulation (here: as
 // [Packer.Pack]). Any of these can decide which of several equal nodes goes.
 //
-// A command is what the controller computes. The wait of 15 seconds after which
-// it validates its command, its time-outs of one and three minutes, drift, expiry and
-// capacity buffers are not modelled. In a sequence the clock stands still,
+// [Packer.Disrupt] is one pass of the controller: it stops at the first command, within
+// limits that stand for the controller's time-outs and for what it remembers of earlier
+// passes, and says how much work that was. [Packer.Validate] is what the controller repeats
+// 15 seconds later, before it executes the command. Waiting pods that nodes being deleted
+// list as well come with those nodes.
+//
+// Drift, static pools, expiry and capacity buffers are not modelled. In a sequence the clock stands still,
 // PodDisruptionBudgets keep the status that they have, a replacement becomes its
 // cheapest offering, and pods go where the simulation put them, where kube-scheduler
 // might choose another node.

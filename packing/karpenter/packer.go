@@ -18,7 +18,8 @@ import (
 )
 
 // Packer packs pods as Karpenter's provisioner does. It holds a compiled
-// catalog, so make it once and use it often; it is safe for concurrent use.
+// catalog and what it has learnt of the cluster, so make it once and use it often; it is
+// safe for concurrent use.
 type Packer struct {
 	settings settings
 	types    *compiled.Types

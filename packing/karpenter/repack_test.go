@@ -251,6 +251,40 @@ func compareConsolidations(t *testing.T, where string, warm, fresh *Packer, s *p
 	}
 }
 
+// Labels that no selector read at first tell pods apart once one does.
+func TestRepackReadsLabelsAnew(t *testing.T) {
+	pod := func(name, v string) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name), Labels: map[string]string{"v": v}},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("1Mi")}}}}},
+		}
+	}
+	p, err := New(simulationCatalog(t), disruptionPools(rand.New(rand.NewPCG(1, 1))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &packing.Snapshot{Pods: []*corev1.Pod{pod("a", "0"), pod("b", "1")}}
+	plan, err := p.Pack(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Launches) != 1 {
+		t.Fatalf("%d launches for two pods that go together", len(plan.Launches))
+	}
+	apart := pod("apart", "2")
+	apart.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+		TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"v": "1"}}}}}}
+	s = &packing.Snapshot{Pods: append(s.Pods, apart)}
+	if plan, err = p.Pack(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	places := placesOf(plan)
+	if len(plan.Launches) != 2 || places["a"] != places["apart"] || places["b"] == places["apart"] {
+		t.Errorf("only b is kept apart; the pods went to %v", places)
+	}
+}
+
 // Nodes that are gone are forgotten, and a node that a careless caller has changed in
 // place is noticed as far as that is quick to see.
 func TestMemoryFollowsTheCluster(t *testing.T) {
