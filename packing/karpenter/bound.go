@@ -184,13 +184,12 @@ func (p *problem) leavingAnti(position int, b *antiBound) int32 {
 func (p *problem) countAnti(g *group, b *antiBound) *boundCounts {
 	c := newBoundCounts(g, len(p.nodes))
 	for _, at := range b.at {
-		domain, ok := at.node.Labels[g.Key]
-		if !ok {
+		d, labelled := at.node.domainOf(g.key)
+		if !labelled {
 			continue
 		}
-		d := at.node.host
-		if !g.Hostname {
-			d = g.Domains.ID(domain)
+		if g.Hostname {
+			d = at.node.host
 		}
 		c.domain[at.node.position] = d
 		c.grow(d)
@@ -286,14 +285,14 @@ func (r *run) lose(g *group, b *boundCounts, leaving func(position int) int32) {
 func (p *problem) countAll(g *group) *boundCounts {
 	b := newBoundCounts(g, len(p.nodes))
 	for _, n := range p.nodes {
-		value, labelled := n.Labels[g.Key]
+		own, labelled := n.domainOf(g.key)
 		d := int32(-1)
 		if g.trivial || g.MatchesNode(n.Spec.Taints, n.labels) {
 			switch {
 			case g.Hostname:
 				d = n.host // without the label the node's name stands for it
 			case labelled:
-				d = g.Domains.ID(value)
+				d = own
 			}
 		}
 		b.domain[n.position] = d
@@ -313,13 +312,7 @@ func (p *problem) countAll(g *group) *boundCounts {
 		if d < 0 {
 			continue
 		}
-		count := int32(0)
-		for _, run := range p.m.boundOf(n.knownNode, p.listed) {
-			if b.selected.counts(g, run.labels, p.m) {
-				count += run.count
-			}
-		}
-		if count > 0 {
+		if count := p.m.countOf(n.knownNode, g, b.selected, p.listed); count > 0 {
 			g.Record(d, count)
 		}
 	}

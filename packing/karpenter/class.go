@@ -58,6 +58,10 @@ type class struct {
 	// `matched` groups of the run.
 	selectedBy []*group
 	matched    int
+	// selects remembers which groups count pods of the class, by their numbers in one
+	// problem: 0 not asked yet, 1 no, 2 yes.
+	selects   []int8
+	selectsIn *shared
 
 	profile *profile
 	// views are the hosts that may take pods of the class, by demand.others.

@@ -147,7 +147,7 @@ func (r *run) own(c *class) {
 			list = &c.ownedHosts
 		}
 		if !slices.ContainsFunc(*list, func(o ownedGroup) bool { return o.group == g }) {
-			*list = append(*list, ownedGroup{g, g.Selects(c.pod.Namespace, labels.Set(c.pod.Labels))})
+			*list = append(*list, ownedGroup{g, r.selects(g, c)})
 		}
 	}
 }
@@ -184,10 +184,27 @@ func (r *run) newGroup(tc *constraint, pod *corev1.Pod) *group {
 	return g
 }
 
+// selects reports whether a group counts pods of a class.
+func (r *run) selects(g *group, c *class) bool {
+	if c.selectsIn != r.p.shared {
+		c.selectsIn, c.selects = r.p.shared, c.selects[:0]
+	}
+	for g.number >= len(c.selects) {
+		c.selects = append(c.selects, 0)
+	}
+	if c.selects[g.number] == 0 {
+		c.selects[g.number] = 1
+		if g.Selects(c.pod.Namespace, labels.Set(c.pod.Labels)) {
+			c.selects[g.number] = 2
+		}
+	}
+	return c.selects[g.number] == 2
+}
+
 // selecting returns the groups that count pods of the class.
 func (r *run) selecting(c *class) []*group {
 	for _, g := range r.groups[c.matched:] {
-		if g.Selects(c.pod.Namespace, labels.Set(c.pod.Labels)) {
+		if r.selects(g, c) {
 			c.selectedBy = append(c.selectedBy, g)
 		}
 	}

@@ -47,8 +47,14 @@ type knownNode struct {
 	availableAt int     // the version of the daemon pods that it is less of
 
 	bound *boundPods // once somebody asked
-	anti  []antiRun
-	move  *movability
+	// counted are one more than how many pods a selection counts, by its number, as long as
+	// selections keep their numbers; domains two more than the node's domain, by topology
+	// key, 1 if it has none. 0 is unknown.
+	counted    []int32
+	countedEra int
+	domains    []int32
+	anti       []antiRun
+	move       *movability
 }
 
 // boundPods counts the pods of a node that selectors may count, by their labels.
@@ -253,6 +259,47 @@ func (m *memory) boundOf(k *knownNode, without map[*corev1.Pod]bool) []labelRun 
 		k.bound = &boundPods{m.countLabels(k.Pods, nil)}
 	}
 	return k.bound.runs
+}
+
+// countOf counts the pods of a node that a group selects.
+func (m *memory) countOf(k *knownNode, g *group, s *selection, without map[*corev1.Pod]bool) int32 {
+	if k.countedEra != m.selectionsEra {
+		k.counted, k.countedEra = k.counted[:0], m.selectionsEra
+	}
+	for s.number >= len(k.counted) {
+		k.counted = append(k.counted, 0)
+	}
+	if len(without) == 0 && k.counted[s.number] > 0 {
+		return k.counted[s.number] - 1
+	}
+	count := int32(0)
+	for _, run := range m.boundOf(k, without) {
+		if s.counts(g, run.labels, m) {
+			count += run.count
+		}
+	}
+	if len(without) == 0 {
+		k.counted[s.number] = count + 1
+	}
+	return count
+}
+
+// domainOf returns the node's domain of a topology key, 0 for a host, and whether the
+// node has the label.
+func (k *knownNode) domainOf(key *topologyKey) (int32, bool) {
+	for key.index >= len(k.domains) {
+		k.domains = append(k.domains, 0)
+	}
+	if k.domains[key.index] == 0 {
+		k.domains[key.index] = 1
+		if value, labelled := k.Labels[key.name]; labelled {
+			k.domains[key.index] = 2
+			if key.domains != nil {
+				k.domains[key.index] += key.domains.ID(value)
+			}
+		}
+	}
+	return k.domains[key.index] - 2, k.domains[key.index] > 1
 }
 
 // countLabels counts pods that have neither ended nor are ending.

@@ -51,6 +51,7 @@ type memory struct {
 	visible          *numbering // what selectors can see of labels
 	visibleOf        []int32    // by labels, -1 if not known
 	selections       map[string]*selection
+	selectionsEra    int // how often they were forgotten
 
 	volumes    volumeObjects
 	storage    *storage
@@ -171,6 +172,7 @@ func (m *memory) begin(s *packing.Snapshot) {
 	}
 	if len(m.selections) > maxSelections {
 		clear(m.selections)
+		m.selectionsEra++
 	}
 	if len(m.classes) > maxClasses {
 		clear(m.classes)
@@ -320,7 +322,8 @@ func (m *memory) settleColumns() {
 
 // selection says which labels a constraint counts of pods that are bound.
 type selection struct {
-	known []int8 // by number of the labels: 0 not asked yet, 1 no, 2 yes
+	number int
+	known  []int8 // by number of the labels: 0 not asked yet, 1 no, 2 yes
 }
 
 // selectionOf returns what is known of what a group counts.
@@ -331,7 +334,7 @@ func (m *memory) selectionOf(g *group) *selection {
 	w.selector(g.Constraint.Selector)
 	s := m.selections[string(w.buf)]
 	if s == nil {
-		s = &selection{}
+		s = &selection{number: len(m.selections)}
 		m.selections[string(w.buf)] = s
 	}
 	return s

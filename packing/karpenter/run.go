@@ -299,7 +299,7 @@ type profile struct {
 // profileOf finds the class's profile and the anti-affinity that counts it.
 func (r *run) profileOf(c *class) {
 	for _, g := range r.inverse {
-		if g.Selects(c.pod.Namespace, c.pod.Labels) {
+		if r.selects(g, c) {
 			if g.Hostname {
 				c.inverseHosts = append(c.inverseHosts, g)
 			} else {
