@@ -290,6 +290,7 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 	if err != nil {
 		return nil, err
 	}
+	defer r.release()
 	c.effort.Simulations++
 	c.effort.Pods += len(r.p.pods)
 	c.effort.Nodes += c.active - len(gone)

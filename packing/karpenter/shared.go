@@ -100,7 +100,7 @@ func (r *run) placesOf(c *class) []bucket {
 			bucketOf[n.set] = at
 		}
 		if at >= 0 {
-			buckets[at].heap = append(buckets[at].heap, entry{uint64(i), int32(i)})
+			buckets[at].rest = append(buckets[at].rest, entry{uint64(i), int32(i)})
 		}
 	}
 	r.p.shared.places[string(key)] = buckets
@@ -111,10 +111,9 @@ func (r *run) placesOf(c *class) []bucket {
 func (r *run) enterNodes(v *view, c *class) {
 	for _, b := range r.placesOf(c) {
 		*v.bucketFor(b.set, true) = int32(len(v.buckets) + 1)
-		b.heap = append(r.w.spareHeap(), b.heap...) // in order, so that it is a heap
+		b.heap = r.w.spareHeap()
 		v.buckets = append(v.buckets, b)
 		v.settle(int32(len(v.buckets) - 1))
-		r.viewEntries += len(b.heap)
 	}
 	for _, i := range r.p.shared.changed {
 		if r.nodes[i].set != r.p.nodes[i].set {

@@ -35,13 +35,29 @@ type parked struct {
 	cpu, memory int64
 }
 
-// bucket is a heap of hosts. Keys only grow, and a host whose key has grown since
-// it was put here is moved when it comes to the top.
+// bucket is hosts by their keys: rest are nodes in order, shared by all views, of
+// which the bucket still has these; the others are in a heap. Keys only grow, and a host
+// whose key has grown since it was put here is moved when it comes to the top.
 type bucket struct {
 	set    compiled.SetID
 	isNode bool
+	rest   []entry
 	heap   []entry
 	place  int32 // one more than where it is in heads, 0 if it is not
+}
+
+func (b *bucket) empty() bool { return len(b.rest)+len(b.heap) == 0 }
+
+// first returns the first host of a bucket that has one.
+func (b *bucket) first() entry {
+	if b.fromRest() {
+		return b.rest[0]
+	}
+	return b.heap[0]
+}
+
+func (b *bucket) fromRest() bool {
+	return len(b.rest) > 0 && (len(b.heap) == 0 || b.rest[0].key <= b.heap[0].key)
 }
 
 type entry struct {
@@ -289,7 +305,7 @@ func (r *run) search(c *class, d *demand, v *classView) (int32, compiled.SetID, 
 			r.passed = append(r.passed, at)
 			continue
 		}
-		top := b.heap[0]
+		top := b.first()
 		set, what := r.try(c, d, top.host, v.asked[at].outcomes)
 		switch what {
 		case accepts:
@@ -308,14 +324,14 @@ func (r *run) search(c *class, d *demand, v *classView) (int32, compiled.SetID, 
 // freshen brings the first host of a bucket to the top and reports whether there
 // is one.
 func (r *run) freshen(c *class, b *bucket) bool {
-	for len(b.heap) > 0 {
-		top := &b.heap[0]
+	for !b.empty() {
+		top := b.first()
 		if r.setOf(top.host) != b.set {
 			b.pop()
 			continue
 		}
 		if key := r.keyOf(top.host); key != top.key {
-			top.key = key
+			b.heap[0].key = key // only claims move, and they are never of the rest
 			b.down()
 			continue
 		}
@@ -421,7 +437,7 @@ func (r *run) outcomesOn(c *class, host int32) []compiled.SetID {
 // out if it has none.
 func (v *view) settle(at int32) {
 	b := &v.buckets[at]
-	if len(b.heap) == 0 {
+	if b.empty() {
 		v.leave(at)
 		return
 	}
@@ -452,11 +468,11 @@ func (v *view) leave(at int32) {
 // sift moves the head at i up or down to where it belongs.
 func (v *view) sift(i int) {
 	at := v.heads[i]
-	key := v.buckets[at].heap[0].key
+	key := v.buckets[at].first().key
 	for i > 0 {
 		parent := (i - 1) / 2
 		other := v.heads[parent]
-		if v.buckets[other].heap[0].key <= key {
+		if v.buckets[other].first().key <= key {
 			break
 		}
 		v.heads[i] = other
@@ -468,11 +484,11 @@ func (v *view) sift(i int) {
 		if child >= len(v.heads) {
 			break
 		}
-		if child+1 < len(v.heads) && v.buckets[v.heads[child+1]].heap[0].key < v.buckets[v.heads[child]].heap[0].key {
+		if child+1 < len(v.heads) && v.buckets[v.heads[child+1]].first().key < v.buckets[v.heads[child]].first().key {
 			child++
 		}
 		other := v.heads[child]
-		if key <= v.buckets[other].heap[0].key {
+		if key <= v.buckets[other].first().key {
 			break
 		}
 		v.heads[i] = other
@@ -502,6 +518,10 @@ func (b *bucket) push(e entry) {
 }
 
 func (b *bucket) pop() {
+	if b.fromRest() {
+		b.rest = b.rest[1:]
+		return
+	}
 	last := len(b.heap) - 1
 	b.heap[0] = b.heap[last]
 	b.heap = b.heap[:last]
