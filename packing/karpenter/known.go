@@ -46,7 +46,7 @@ type knownNode struct {
 	overfull    bool    // some amount is negative: it takes no pod
 	availableAt int     // the version of the daemon pods that it is less of
 
-	bound *boundPods // once somebody asked
+	bound *boundPods // once a group asked
 	// counted are one more than how many pods a selection counts, by its number, as long as
 	// selections keep their numbers; domains two more than the node's domain, by topology
 	// key, 1 if it has none. 0 is unknown.

@@ -271,14 +271,6 @@ func plainDemandOf(pod *corev1.Pod) (plainDemand, bool) {
 	return plainDemand{cpu.MilliValue(), memory.Value()}, true
 }
 
-// podAmounts returns what a pod takes of a node, itself included.
-func (p *problem) podAmounts(requests resources.Vector) []int64 {
-	v := make([]int64, p.dims.Len())
-	p.dims.Dense(v, requests)
-	v[compiled.Pods] = 1
-	return v
-}
-
 // appendLabels writes those labels that some selector reads.
 func (m *memory) appendLabels(buf []byte, set map[string]string) []byte {
 	if len(set) == 0 {
