@@ -188,7 +188,6 @@ func (c *cluster) evaluate(ctx context.Context, gone []*Candidate) (*Command, St
 func (c *cluster) replace(cmd *Command, l *packing.Launch) StayReason {
 	price := cmd.Savings
 	options := &claimOptions{types: l.Options, reqs: l.Requirements, wellKnown: c.packer.known}
-	options.sortByPrice(c.packer.catalogOf(l.NodePool.Name))
 	capacityType := options.reqs.Get(requirements.LabelCapacityType)
 	spotOnly := capacityType.Has(requirements.CapacityTypeSpot)
 	for _, cand := range cmd.Candidates {
@@ -198,6 +197,11 @@ func (c *cluster) replace(cmd *Command, l *packing.Launch) StayReason {
 		if !c.packer.settings.spotToSpot {
 			return StayReason{Class: StaySpotToSpot, Message: "replacing a spot node by a spot node is switched off"}
 		}
+	} else if !options.anyCheaper(price) {
+		return notCheaper()
+	}
+	options.sortByPrice(c.packer.catalogOf(l.NodePool.Name))
+	if spotOnly {
 		options.pinToSpot()
 		options.keepLaunchable()
 	}
@@ -205,7 +209,7 @@ func (c *cluster) replace(cmd *Command, l *packing.Launch) StayReason {
 		return StayReason{Class: StayMinValues, Message: "the cheaper instance types do not meet minValues"}
 	}
 	if len(options.types) == 0 {
-		return StayReason{Class: StayNotCheaper, Message: "no cheaper node can replace it"}
+		return notCheaper()
 	}
 	if spotOnly && len(cmd.Candidates) == 1 {
 		if n := len(options.types); n < minSpotToSpotOptions {
@@ -222,7 +226,12 @@ func (c *cluster) replace(cmd *Command, l *packing.Launch) StayReason {
 	return StayReason{}
 }
 
+func notCheaper() StayReason {
+	return StayReason{Class: StayNotCheaper, Message: "no cheaper node can replace it"}
+}
+
 func (o *claimOptions) pinToSpot() {
+	o.verdicts = nil
 	o.reqs = o.reqs.Add(requirements.Must(requirements.LabelCapacityType, requirements.In, requirements.CapacityTypeSpot))
 }
 
@@ -257,7 +266,7 @@ func (o *claimOptions) cheapestOffering(t *instancetypes.InstanceType) *instance
 	var best *instancetypes.Offering
 	for i := range t.Offerings {
 		of := &t.Offerings[i]
-		if !of.Available || o.reqs.Compatible(of.Requirements, o.wellKnown) != nil {
+		if !o.allows(of) {
 			continue
 		}
 		if best == nil || of.Price < best.Price || of.Price == best.Price && of.Zone() < best.Zone() {

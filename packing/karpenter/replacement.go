@@ -15,6 +15,44 @@ type claimOptions struct {
 	types     []*instancetypes.InstanceType
 	reqs      requirements.Set
 	wellKnown func(string) bool
+	// verdicts are what is known of offerings; those alike share their requirements.
+	verdicts map[*requirements.Requirement]offeringVerdict
+}
+
+// offeringVerdict is what the claim makes of offerings with the same requirements.
+type offeringVerdict struct {
+	allowed bool
+	// ofType is, in the order of launchOrder, whether it is of the capacity type.
+	ofType [len(launchOrder)]bool
+}
+
+func (o *claimOptions) verdict(of *instancetypes.Offering) offeringVerdict {
+	if len(of.Requirements) == 0 {
+		return o.judge(of)
+	}
+	key := &of.Requirements[0]
+	v, ok := o.verdicts[key]
+	if !ok {
+		if o.verdicts == nil {
+			o.verdicts = map[*requirements.Requirement]offeringVerdict{}
+		}
+		v = o.judge(of)
+		o.verdicts[key] = v
+	}
+	return v
+}
+
+func (o *claimOptions) judge(of *instancetypes.Offering) offeringVerdict {
+	v := offeringVerdict{allowed: o.reqs.Compatible(of.Requirements, o.wellKnown) == nil}
+	for i, capacityType := range launchOrder {
+		v.ofType[i] = capacityType.Compatible(of.Requirements, o.wellKnown) == nil
+	}
+	return v
+}
+
+// allows reports whether the claim may take an offering now.
+func (o *claimOptions) allows(of *instancetypes.Offering) bool {
+	return of.Available && o.verdict(of).allowed
 }
 
 // sortByPrice orders the types by their cheapest available offering that the
@@ -26,7 +64,7 @@ func (o *claimOptions) sortByPrice(catalog *instancetypes.Catalog) {
 	for _, t := range o.types {
 		price := math.MaxFloat64
 		for i := range t.Offerings {
-			if of := &t.Offerings[i]; of.Available && of.Price < price && o.reqs.Compatible(of.Requirements, o.wellKnown) == nil {
+			if of := &t.Offerings[i]; of.Price < price && o.allows(of) {
 				price = of.Price
 			}
 		}
@@ -56,12 +94,11 @@ var launchOrder = [...]requirements.Set{
 // worstLaunchPrice is the dearest offering of the capacity type that would be
 // launched: reserved before spot before on-demand (WorstLaunchPrice).
 func (o *claimOptions) worstLaunchPrice(t *instancetypes.InstanceType) float64 {
-	for _, capacityType := range launchOrder {
+	for capacityType := range launchOrder {
 		worst, found := 0.0, false
 		for i := range t.Offerings {
 			of := &t.Offerings[i]
-			if !of.Available || o.reqs.Compatible(of.Requirements, o.wellKnown) != nil ||
-				capacityType.Compatible(of.Requirements, o.wellKnown) != nil {
+			if !o.allows(of) || !o.verdict(of).ofType[capacityType] {
 				continue
 			}
 			if !found || of.Price > worst {
@@ -73,6 +110,11 @@ func (o *claimOptions) worstLaunchPrice(t *instancetypes.InstanceType) float64 {
 		}
 	}
 	return math.MaxFloat64
+}
+
+// anyCheaper reports whether keepCheaper would keep any type.
+func (o *claimOptions) anyCheaper(price float64) bool {
+	return slices.ContainsFunc(o.types, func(t *instancetypes.InstanceType) bool { return o.worstLaunchPrice(t) < price })
 }
 
 // keepCheaper keeps the types whose worst launch price is below a price and
@@ -95,7 +137,7 @@ func (o *claimOptions) keepLaunchable() {
 	kept := make([]*instancetypes.InstanceType, 0, len(o.types))
 	for _, t := range o.types {
 		for i := range t.Offerings {
-			if of := &t.Offerings[i]; of.Available && o.reqs.Compatible(of.Requirements, o.wellKnown) == nil {
+			if o.allows(&t.Offerings[i]) {
 				kept = append(kept, t)
 				break
 			}
@@ -142,7 +184,7 @@ func (o *claimOptions) cheapestOfFirst() float64 {
 	price, found := 0.0, false
 	for i := range o.types[0].Offerings {
 		of := &o.types[0].Offerings[i]
-		if of.Available && o.reqs.Compatible(of.Requirements, o.wellKnown) == nil && (!found || of.Price < price) {
+		if o.allows(of) && (!found || of.Price < price) {
 			price, found = of.Price, true
 		}
 	}
