@@ -3,6 +3,7 @@ package karpenter
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -195,7 +196,7 @@ func (c *cluster) replace(cmd *Command, l *packing.Launch) StayReason {
 	}
 	if spotOnly {
 		if !c.packer.settings.spotToSpot {
-			return StayReason{Class: StaySpotToSpot, Message: "replacing a spot node by a spot node is switched off"}
+			return spotToSpotOff()
 		}
 	} else if !options.anyCheaper(price) {
 		return notCheaper()
@@ -224,6 +225,10 @@ func (c *cluster) replace(cmd *Command, l *packing.Launch) StayReason {
 	}
 	cmd.setReplacement(l, options)
 	return StayReason{}
+}
+
+func spotToSpotOff() StayReason {
+	return StayReason{Class: StaySpotToSpot, Message: "replacing a spot node by a spot node is switched off"}
 }
 
 func notCheaper() StayReason {
@@ -309,6 +314,11 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 		sim.stay = unschedulable(pod)
 		return sim, nil
 	}
+	if pod == nil && !(c.uninitialized && r.usesUninitialized()) {
+		if sim.stay = c.foregone(r, gone); sim.stay.Class != "" {
+			return sim, nil
+		}
+	}
 	sim.plan = r.plan()
 	if sim.stay = c.needsUninitialized(sim.plan); sim.stay.Class != "" {
 		return sim, nil
@@ -324,6 +334,39 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 		}
 	}
 	return sim, nil
+}
+
+// usesUninitialized reports whether some pod was put on a node of a pool that is not ready yet.
+func (r *run) usesUninitialized() bool {
+	return slices.ContainsFunc(r.placed, func(p placement) bool {
+		if int(p.host) >= len(r.nodes) {
+			return false
+		}
+		n := r.nodes[p.host].Node
+		return managed(n) && !initialized(n)
+	})
+}
+
+// foregone says, before the plan is written down, why a replacement would come to nothing: what
+// replace finds in most cases.
+func (c *cluster) foregone(r *run, gone []*Candidate) StayReason {
+	if len(r.claims) != 1 || len(r.claims[0].reserved) > 0 {
+		return StayReason{}
+	}
+	cl := r.claims[0]
+	price := 0.0
+	spotOnly := r.w.sets.Get(cl.set).Get(requirements.LabelCapacityType).Has(requirements.CapacityTypeSpot)
+	for _, cand := range gone {
+		price += cand.Price
+		spotOnly = spotOnly && cand.capacityType() == requirements.CapacityTypeSpot
+	}
+	switch {
+	case spotOnly && !c.packer.settings.spotToSpot:
+		return spotToSpotOff()
+	case !spotOnly && !r.w.anyCheaper(cl, price):
+		return notCheaper()
+	}
+	return StayReason{}
 }
 
 // needsUninitialized says whether a pod that runs now would go to a node of a pool

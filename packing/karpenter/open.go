@@ -258,19 +258,22 @@ func (r *run) launch(pod int32, c *class, d *demand, proposed *claim) {
 	r.charge(cl)
 }
 
-// claimSlab hands out claims in batches, so that one costs no allocation of its own.
+// claimSlab hands out claims in batches, so that one costs no allocation of its own. The first
+// is small, since most simulations of consolidation open one claim at most.
 type claimSlab struct {
+	batch   int
 	claims  []claim
 	words   []uint64
 	amounts []int64
 }
 
 func (s *claimSlab) claim(words, columns int) *claim {
-	const batch = 256
+	const smallest, largest = 2, 256
 	if len(s.claims) == 0 {
-		s.claims = make([]claim, batch)
-		s.words = make([]uint64, batch*words)
-		s.amounts = make([]int64, batch*columns)
+		s.batch = min(max(smallest, 4*s.batch), largest)
+		s.claims = make([]claim, s.batch)
+		s.words = make([]uint64, s.batch*words)
+		s.amounts = make([]int64, s.batch*columns)
 	}
 	c := &s.claims[0]
 	c.types, c.requests = s.words[:words:words], s.amounts[:columns:columns]

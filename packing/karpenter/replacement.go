@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/packing/internal/compiled"
 	"github.com/binwright/binwright/packing/requirements"
 )
 
@@ -218,4 +219,39 @@ func (o *claimOptions) dropSameTypes(gone []*Candidate) bool {
 		}
 	}
 	return o.keepCheaper(limit) && len(o.types) > 0
+}
+
+// anyCheaper reports whether some type that a claim may still become has a worst launch price
+// below a price. It is [claimOptions.anyCheaper] on numbered sets.
+func (w *workspace) anyCheaper(cl *claim, price float64) bool {
+	l := w.prices(cl.set)
+	if l.worst == nil {
+		l.worst = make([]float64, w.types.Len())
+		for i := range l.worst {
+			l.worst[i] = w.worstLaunchPrice(cl.set, w.types.Type(i))
+		}
+	}
+	for i := range cl.types.All {
+		if l.worst[i] < price {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *workspace) worstLaunchPrice(set compiled.SetID, t *instancetypes.InstanceType) float64 {
+	for _, capacityType := range launchOrder {
+		worst, found := 0.0, false
+		for i := range t.Offerings {
+			of := &t.Offerings[i]
+			if of.Available && (!found || of.Price > worst) && w.sets.Compatible(set, w.offeringSet(of)) &&
+				capacityType.Compatible(of.Requirements, w.wellKnown) == nil {
+				worst, found = of.Price, true
+			}
+		}
+		if found {
+			return worst
+		}
+	}
+	return math.MaxFloat64
 }

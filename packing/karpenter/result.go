@@ -21,7 +21,10 @@ type priceList struct {
 	price    []float64 // by type, +Inf if it has no available compatible offering
 	offering []int32   // by type, the cheapest offering
 	order    []int32   // types that have one, cheapest first, then by name
-	options  map[uint64][]launchOptions
+	// worst is, by type, the dearest offering of the capacity type that would be launched;
+	// nil until consolidation asks.
+	worst   []float64
+	options map[uint64][]launchOptions
 }
 
 // launchOptions is a set of types and the slice that launches share.
