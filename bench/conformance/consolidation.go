@@ -39,7 +39,8 @@ func compareConsolidation(file []byte) (result, error) {
 		return result{}, err
 	}
 	res.outcome = append(res.outcome, '\n')
-	if f.Upstream == nil {
+	if f.Upstream == nil || len(f.Upstream.Sections) == 0 {
+		res.verdict, res.difference = differs, nothingRecorded
 		return res, nil
 	}
 	for _, name := range sectionOrder {
@@ -383,7 +384,7 @@ func consolidationSections(c *recorded.ConsolidationCase) (map[string]any, error
 	if err != nil {
 		return nil, err
 	}
-	packer, err := newKarpenter(problem)
+	packer, err := problem.Packer()
 	if err != nil {
 		return nil, err
 	}
@@ -549,8 +550,4 @@ func offeringPrice(t *instancetypes.InstanceType, zone, capacityType string) flo
 
 func isDaemonSet(o metav1.OwnerReference) bool {
 	return o.APIVersion == "apps/v1" && o.Kind == "DaemonSet"
-}
-
-func newKarpenter(p *recorded.Problem) (*karpenter.Packer, error) {
-	return karpenter.New(p.Catalog, p.NodePools, append(karpenterOptions(p.Options), karpenter.WithSpotToSpotConsolidation(p.Options.SpotToSpot))...)
 }

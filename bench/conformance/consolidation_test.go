@@ -62,7 +62,7 @@ func TestConsolidationStepsKeepTheRules(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		packer, err := newKarpenter(p)
+		packer, err := p.Packer()
 		if err != nil {
 			t.Fatal(name, err)
 		}

@@ -30,7 +30,7 @@ func TestDisruptFindsTheRecordedCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		packer, err := newKarpenter(p)
+		packer, err := p.Packer()
 		if err != nil {
 			t.Fatal(name, err)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/binwright/binwright/bench/internal/recorded"
-	"github.com/binwright/binwright/packing/karpenter"
 )
 
 // compareKarpenter packs the case with package karpenter and compares the plan
@@ -27,7 +26,7 @@ func compareKarpenter(file []byte) (result, error) {
 	}
 	res := result{outcome: printed.Bytes(), verdict: differs}
 	if f.Upstream == nil || len(f.Upstream.Exact) == 0 {
-		res.difference = "nothing is recorded to compare with"
+		res.difference = nothingRecorded
 		return res, nil
 	}
 	classes, err := f.Input.RequestClasses()
@@ -70,7 +69,7 @@ func packKarpenter(c *recorded.Case) (*recorded.Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	packer, err := karpenter.New(p.Catalog, p.NodePools, karpenterOptions(p.Options)...)
+	packer, err := p.Packer()
 	if err != nil {
 		return nil, err
 	}
@@ -80,18 +79,4 @@ func packKarpenter(c *recorded.Case) (*recorded.Outcome, error) {
 	}
 	outcome := recorded.FromPlan(plan)
 	return outcome, outcome.CheckPods(c.Pods)
-}
-
-func karpenterOptions(o recorded.Options) []karpenter.Option {
-	opts := []karpenter.Option{karpenter.WithReservedCapacity(o.ReservedCapacity)}
-	if o.PreferencePolicy == "Ignore" {
-		opts = append(opts, karpenter.WithPreferencePolicy(karpenter.Ignore))
-	}
-	if o.MinValuesPolicy == "BestEffort" {
-		opts = append(opts, karpenter.WithMinValuesPolicy(karpenter.BestEffort))
-	}
-	if o.ReservationIDLabel != "" {
-		opts = append(opts, karpenter.WithReservationIDLabel(o.ReservationIDLabel))
-	}
-	return opts
 }

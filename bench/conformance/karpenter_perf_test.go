@@ -13,7 +13,6 @@ import (
 
 	"github.com/binwright/binwright/bench/internal/recorded"
 	"github.com/binwright/binwright/packing"
-	"github.com/binwright/binwright/packing/karpenter"
 )
 
 // recordedDir returns the directory of recorded decisions: BINWRIGHT_GOLDENS, or
@@ -88,7 +87,7 @@ func BenchmarkKarpenterDiverse(b *testing.B) {
 	for _, pods := range []int{1000, 5000, 10000} {
 		b.Run(fmt.Sprintf("pods=%d", pods), func(b *testing.B) {
 			p, upstream := readDiverse(b, pods)
-			packer, err := karpenter.New(p.Catalog, p.NodePools, karpenterOptions(p.Options)...)
+			packer, err := p.Packer()
 			if err != nil {
 				b.Fatal(err)
 			}

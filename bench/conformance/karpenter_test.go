@@ -56,7 +56,7 @@ func TestKarpenterPlansKeepTheRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(name, err)
 			}
-			packer, err := karpenter.New(p.Catalog, p.NodePools, karpenterOptions(p.Options)...)
+			packer, err := p.Packer()
 			if err != nil {
 				t.Fatal(name, err)
 			}
@@ -123,7 +123,7 @@ func TestKarpenterFindsWhatAskingInOrderFinds(t *testing.T) {
 
 func checkFinds(t *testing.T, p *recorded.Problem) {
 	t.Helper()
-	packer, err := karpenter.New(p.Catalog, p.NodePools, karpenterOptions(p.Options)...)
+	packer, err := p.Packer()
 	if err != nil {
 		t.Fatal(p.Name, err)
 	}

@@ -6,7 +6,8 @@
 //
 // For each case it prints a verdict and, where ours differs, the first
 // difference. The last line counts the verdicts. The exit status is 1 if any
-// case differs, 2 if a case cannot be read.
+// case differs, 2 if a case cannot be read. With -print it prints our outcome of
+// each case instead, of one that was never recorded too, and compares nothing.
 package main
 
 import (
@@ -40,6 +41,9 @@ type result struct {
 	difference string // the first difference, "" unless the verdict is differs
 	outcome    []byte // ours, as JSON in the recorded format
 }
+
+// nothingRecorded is the difference of a case that holds an input alone.
+const nothingRecorded = "nothing is recorded to compare with"
 
 // engines are the comparisons by the name that -engine takes. Each reads one
 // recorded case file; an error means that the case cannot be read or packed.
@@ -88,11 +92,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 			status = 2
 			continue
 		}
-		counts[res.verdict]++
 		if *printed {
 			out.Write(res.outcome)
 			continue
 		}
+		counts[res.verdict]++
 		fmt.Fprintf(out, "%-8s %s", res.verdict, strings.TrimSuffix(filepath.Base(path), ".json"))
 		if res.difference != "" {
 			fmt.Fprintf(out, ": %s", res.difference)

@@ -9,7 +9,10 @@ import (
 // Packer returns a packer with the problem's settings. Errors name the setting,
 // or are those of [karpenter.New].
 func (p *Problem) Packer(opts ...karpenter.Option) (*karpenter.Packer, error) {
-	set := []karpenter.Option{karpenter.WithReservedCapacity(p.Options.ReservedCapacity)}
+	set := []karpenter.Option{
+		karpenter.WithReservedCapacity(p.Options.ReservedCapacity),
+		karpenter.WithSpotToSpotConsolidation(p.Options.SpotToSpot),
+	}
 	if p.Options.ReservationIDLabel != "" {
 		set = append(set, karpenter.WithReservationIDLabel(p.Options.ReservationIDLabel))
 	}
