@@ -137,7 +137,7 @@ func hostPortsOf(pod *corev1.Pod) ([]hostPort, error) {
 // compileClass reads a pod. Its groups are found by [run.own].
 func (p *problem) compileClass(pod *corev1.Pod) (*class, error) {
 	c := &class{pod: pod}
-	if usesResourceClaims(pod) {
+	if usesResourceClaims(&pod.Spec) {
 		c.refusal = &refusal{notSupported: true, message: "the pod uses dynamic resource allocation (resourceClaims), which is not modelled"}
 	}
 	var err error
@@ -180,11 +180,11 @@ func unreadable(pod *corev1.Pod) string {
 	return ""
 }
 
-func usesResourceClaims(pod *corev1.Pod) bool {
-	if len(pod.Spec.ResourceClaims) > 0 {
+func usesResourceClaims(spec *corev1.PodSpec) bool {
+	if len(spec.ResourceClaims) > 0 {
 		return true
 	}
-	for _, list := range [...][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+	for _, list := range [...][]corev1.Container{spec.Containers, spec.InitContainers} {
 		for i := range list {
 			if len(list[i].Resources.Claims) > 0 {
 				return true

@@ -34,6 +34,9 @@ func (m *memory) readDaemonSets(sets []*appsv1.DaemonSet) error {
 	}
 	m.daemons, m.overhead = make([]*daemon, 0, len(sets)), nil
 	for _, ds := range sets {
+		if usesResourceClaims(&ds.Spec.Template.Spec) {
+			continue // no room is kept for such pods (scheduler.go, shouldSkipDaemonPod)
+		}
 		d, err := compileDaemon(ds)
 		if err != nil {
 			return fmt.Errorf("daemon set %s/%s: %w", ds.Namespace, ds.Name, err)

@@ -98,7 +98,7 @@ func (p *problem) numberHosts() {
 // isStartupTaint reports whether the node's pool puts the taint on new nodes, to
 // be removed before pods come.
 func (p *Packer) isStartupTaint(n *packing.Node, t *corev1.Taint) bool {
-	for _, pl := range p.pools {
+	for _, pl := range p.nodePools {
 		if pl.Name == n.NodePool() {
 			return slices.ContainsFunc(pl.Spec.Template.Spec.StartupTaints, func(s corev1.Taint) bool { return s.MatchTaint(t) })
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -167,6 +168,36 @@ func TestStaticPoolsOpenNoNodes(t *testing.T) {
 		"left p-00: refused: nodepool requirements filtered out all available instance types")
 	s.Nodes = []*packing.Node{nodeNamed("n1", 2, "fixed")}
 	expect(t, describe(pack(t, packerOf(t, c, []*packing.NodePool{poolNamed("fixed", static)}), s)), "node n1: p-00")
+}
+
+// A static pool opens no nodes for pods, yet its nodes that are starting are nodes to be:
+// their startup taints will go.
+func TestStartupTaintsOfStaticPoolsPass(t *testing.T) {
+	starting := corev1.Taint{Key: "example.com/starting", Effect: corev1.TaintEffectNoSchedule}
+	for _, replicas := range []*int64{nil, new(int64(1))} {
+		pool := poolNamed("default", func(p *packing.NodePool) {
+			p.Spec.Replicas = replicas
+			p.Spec.Template.Spec.StartupTaints = []corev1.Taint{starting}
+		})
+		n := nodeNamed("n1", 2, "default")
+		delete(n.Labels, requirements.LabelInitialized)
+		n.Spec.Taints = []corev1.Taint{starting}
+		s := &packing.Snapshot{Pods: podsNamed("p", 1, "1", "1Gi"), Nodes: []*packing.Node{n}}
+		expect(t, describe(pack(t, packerOf(t, catalogOf(t, machine("small", 2)), []*packing.NodePool{pool}), s)), "node n1: p-00")
+	}
+}
+
+// Karpenter keeps no room for daemon pods with resource claims, neither on new nodes
+// nor on those that are there.
+func TestDaemonsWithResourceClaimsGetNoRoom(t *testing.T) {
+	ds := daemonSet("agent", "1")
+	ds.Spec.Template.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "device", ResourceClaimName: new("claim")}}
+	s := &packing.Snapshot{
+		Pods: podsNamed("p", 2, "2", "1Gi"), Nodes: []*packing.Node{nodeNamed("n1", 2, "default")}, DaemonSets: []*appsv1.DaemonSet{ds},
+	}
+	expect(t, describe(pack(t, packerOf(t, catalogOf(t, machine("small", 2)), []*packing.NodePool{poolNamed("default")}), s)), `
+default: small zone-a on-demand: p-01
+node n1: p-00`)
 }
 
 func TestPoolCatalogs(t *testing.T) {

@@ -56,7 +56,7 @@ func (w *specWriter) constraints(p *corev1.Pod) []byte {
 	for i := range s.Containers {
 		w.ports(&s.Containers[i])
 	}
-	w.flag(usesResourceClaims(p))
+	w.flag(usesResourceClaims(&p.Spec))
 	w.labels(s.NodeSelector)
 	w.affinity(s.Affinity)
 	w.number(len(s.Tolerations))

@@ -53,7 +53,7 @@ func (g *generator) crowded() {
 func (g *generator) odd() {
 	g.mixed()
 	for range g.between(1, 5) {
-		pick(g, g.oddPod, g.oddPod, g.oddPod, g.oddNode, g.oddNode, g.oddPool, g.oddPool, g.oddType, g.oddBound)()
+		pick(g, g.oddPod, g.oddPod, g.oddPod, g.oddNode, g.oddNode, g.oddPool, g.oddPool, g.oddType, g.oddBound, g.oddDaemon)()
 	}
 }
 
@@ -224,7 +224,17 @@ func (g *generator) oddPool() {
 		g.poolTypes[pick(g, g.pools...).Name] = names
 	case 0:
 		g.note("odd-static-pool")
-		pick(g, g.pools...).Spec.Replicas = new(int64(g.between(0, 2)))
+		p := pick(g, g.pools...)
+		p.Spec.Replicas = new(int64(g.between(0, 2)))
+		starting := corev1.Taint{Key: "example.com/warming", Effect: corev1.TaintEffectNoSchedule}
+		p.Spec.Template.Spec.StartupTaints = append(slices.Clone(p.Spec.Template.Spec.StartupTaints), starting)
+		for _, n := range g.snapshot.Nodes {
+			if n.NodePool() == p.Name && g.chance(0.5) {
+				g.note("odd-static-pool-starting")
+				delete(n.Labels, requirements.LabelInitialized)
+				n.Spec.Taints = append(n.Spec.Taints, starting)
+			}
+		}
 	case 1:
 		g.note("odd-pool-without-types")
 		g.pool(fmt.Sprintf("impossible-%d", len(g.pools)), 90, require(typeLabel, "In", "no-such-type"))
@@ -285,6 +295,26 @@ func (g *generator) oddType() {
 		t.Requirements = t.Requirements.Add(requirements.Must(tierLabel, requirements.In, "gold", "lead"))
 	}
 	g.types[i] = &t
+}
+
+// oddDaemon has a daemon set ask for what the scheduler ignores, or for much.
+func (g *generator) oddDaemon() {
+	if len(g.snapshot.DaemonSets) == 0 {
+		g.daemonSets(1)
+	}
+	spec := &pick(g, g.snapshot.DaemonSets...).Spec.Template.Spec
+	switch g.between(0, 2) {
+	case 0:
+		g.note("odd-daemon-resource-claims")
+		name := "claim"
+		spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "device", ResourceClaimName: &name}}
+	case 1:
+		g.note("odd-daemon-overhead")
+		spec.Overhead = amounts("1", "1Gi")
+	case 2:
+		g.note("odd-daemon-gpu")
+		spec.Containers[0].Resources.Requests[gpu] = quantity("1")
+	}
 }
 
 // oddBound changes a bound pod: it is leaving, or has rules of its own.
