@@ -118,9 +118,28 @@ func (r *run) whyRemoved(cl *claim, t int, steps []int) Removed {
 			return out
 		}
 	}
+	for _, step := range steps {
+		pod := r.placed[step].pod
+		if conflict(r.p.classes[r.p.classOf[pod]].ports, o.daemonsOf(t).ports) {
+			out.Pod = r.p.pods[pod]
+			out.By = "a host port is taken by daemon pods"
+			return out
+		}
+	}
+	// Nothing but limits is left; what nodes before this one left of them is not kept.
 	out.Pod = nil
-	out.By = "limits of the node pool, host ports of its daemons, or the number of types that a claim may name"
+	out.By = fmt.Sprintf("limits of the node pool (%s)", pl.limits)
 	return out
+}
+
+// daemonsOf returns the group of daemon pods that run on a type.
+func (o *overhead) daemonsOf(t int) *overheadGroup {
+	for i := range o.groups {
+		if o.groups[i].types.Has(t) {
+			return &o.groups[i]
+		}
+	}
+	return &overheadGroup{}
 }
 
 // excludes names the requirement that a type does not meet or, if it meets all,
@@ -144,11 +163,9 @@ func (r *run) excludes(set requirements.Set, t int) string {
 // shortOf names the resource that the pods and the daemon pods together exceed.
 func (r *run) shortOf(pool, t int, total, more []int64) string {
 	alloc := r.w.types.Allocatable(t)
-	daemons := make([]int64, len(total))
-	for i := range r.p.overhead[pool].groups {
-		if g := &r.p.overhead[pool].groups[i]; g.types.Has(t) {
-			daemons = g.amounts
-		}
+	daemons := r.p.overhead[pool].daemonsOf(t).amounts
+	if daemons == nil {
+		daemons = make([]int64, len(total))
 	}
 	for i, v := range more {
 		have := int64(0)

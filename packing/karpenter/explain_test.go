@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/packing/karpenter"
 	"github.com/binwright/binwright/packing/requirements"
@@ -143,4 +144,34 @@ small at 0.20: pod b: cpu: 2100m of 2 allocatable (200m of it for daemon pods)
 arm at 0.30: pod a: requires kubernetes.io/arch In [amd64]
 sold-out at 0.40: pod a: no available offering for topology.kubernetes.io/zone In [zone-a]
 excluded at 0.50: the pool: node pool: requires node.kubernetes.io/instance-type NotIn [excluded]`)
+}
+
+// A type can also be beyond the pool's limits, or run a daemon pod that has the port.
+func TestExplainLimitsAndPorts(t *testing.T) {
+	small, big, bigger := machine("small", 2), machine("big", 8), machine("bigger", 16)
+	big.Offerings = []instancetypes.Offering{offering("zone-a", requirements.CapacityTypeOnDemand, 0.01)}
+	ported := machine("ported", 4)
+	ported.Offerings = []instancetypes.Offering{offering("zone-a", requirements.CapacityTypeOnDemand, 0.02)}
+	onPorted := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"ported"}}}}
+	hostPort := []corev1.ContainerPort{{HostPort: 443}}
+	agent := daemonSet("agent", "100m", onPorted)
+	agent.Spec.Template.Spec.Containers[0].Ports = hostPort
+	s := &packing.Snapshot{
+		Pods:       []*corev1.Pod{podNamed("web", "1", "1Gi", func(p *corev1.Pod) { p.Spec.Containers[0].Ports = hostPort })},
+		DaemonSets: []*appsv1.DaemonSet{agent},
+	}
+	pools := []*packing.NodePool{poolNamed("default", limited(corev1.ResourceCPU, "6"))}
+	e, err := packerOf(t, catalogOf(t, small, big, bigger, ported), pools).Explain(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := e.Launches[0]
+	lines := []string{l.Launch.InstanceType.Name}
+	for _, r := range l.Cheaper {
+		lines = append(lines, fmt.Sprintf("%s: %s", r.InstanceType.Name, r.By))
+	}
+	expect(t, strings.Join(lines, "\n"), `
+small
+big: limits of the node pool (cpu 6)
+ported: a host port is taken by daemon pods`)
 }
