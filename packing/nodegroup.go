@@ -29,6 +29,9 @@ type NodeGroup struct {
 	// InstanceTypes are what the group can launch, nil where only the template is
 	// known. With several (a mixed-instances policy) the template is of the first.
 	InstanceTypes []*instancetypes.InstanceType
+	// Zones are those in which the group launches, as evenly as it can; nil: in that
+	// of the template. The template has only one, which is what the autoscaler sees.
+	Zones []string
 	// Price is what one node costs in US dollars an hour.
 	Price float64
 	// Priority serves the priority expander; the highest wins.

@@ -134,7 +134,7 @@ func (l *loader) nodeGroup(spec *NodeGroupSpec, catalog *instancetypes.Catalog) 
 				Zone: zones[0], CapacityType: capacityType, Labels: spec.Labels, Taints: spec.Taints,
 				FullCapacity: spec.fullCapacity(catalog),
 			}),
-			InstanceTypes: types, Price: o.Price, Priority: spec.Priority, ZeroOrMax: spec.ZeroOrMax,
+			InstanceTypes: types, Zones: zones, Price: o.Price, Priority: spec.Priority, ZeroOrMax: spec.ZeroOrMax,
 		})
 	}
 	return groups, errs

@@ -308,7 +308,7 @@ func (w *liveWorld) nodeChanges() {
 	next := n.Node.DeepCopy()
 	switch w.IntN(6) {
 	case 0, 1, 2:
-		w.condition(next, !ready(next))
+		w.condition(next, !reportsReady(next))
 	case 3:
 		next.Spec.Unschedulable = !next.Spec.Unschedulable
 	case 4:
@@ -460,4 +460,10 @@ func (w *liveWorld) shrink(node string) {
 			g.TargetSize--
 		}
 	}
+}
+
+func reportsReady(n *corev1.Node) bool {
+	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/packing/internal/compiled"
 	"github.com/binwright/binwright/packing/requirements"
-	"github.com/binwright/binwright/packing/resources"
 )
 
 // problem is a snapshot compiled for a packer: pods in classes, nodes, daemon

@@ -75,6 +75,9 @@ func evictable(p *corev1.Pod, now time.Time) bool {
 	return active(p) && !toleratesDisrupted(p) && !OwnedByNode(p) && !Protected(p, now)
 }
 
+// StaysThroughDrain reports whether draining a node leaves the pod there.
+func StaysThroughDrain(p *corev1.Pod) bool { return toleratesDisrupted(p) || OwnedByNode(p) }
+
 // toleratesDisrupted reports whether the pod tolerates the taint
 // karpenter.sh/disrupted:NoSchedule and thus stays on a node that is drained.
 func toleratesDisrupted(p *corev1.Pod) bool {

@@ -1,0 +1,197 @@
+package replay
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// budgets are the PodDisruptionBudgets of the cluster, their status kept up to date as the
+// disruption controller would (pkg/controller/disruption/disruption.go). A pod counts as
+// healthy while it runs.
+type budgets struct {
+	all []*budget
+	// of are the budgets that select a pod, by what tells pods apart for them: the pod's owner.
+	of map[*workload][]*budget
+}
+
+type budget struct {
+	index    int32
+	obj      *policyv1.PodDisruptionBudget
+	selector labels.Selector
+	pods     map[*pod]bool // that it selects and that are not told to stop: whether they run
+	healthy  int
+	stale    bool
+}
+
+func newBudgets(objects []*policyv1.PodDisruptionBudget) (*budgets, error) {
+	b := &budgets{of: map[*workload][]*budget{}}
+	for _, o := range objects {
+		selector, err := metav1.LabelSelectorAsSelector(o.Spec.Selector)
+		if err != nil {
+			return nil, fmt.Errorf("pod disruption budget %s/%s: spec.selector: %w", o.Namespace, o.Name, err)
+		}
+		b.all = append(b.all, &budget{index: int32(len(b.all)), obj: o, selector: selector, pods: map[*pod]bool{}, stale: true})
+	}
+	return b, nil
+}
+
+// covering returns the budgets that select a pod.
+func (b *budgets) covering(p *pod) []*budget {
+	if len(b.all) == 0 {
+		return nil
+	}
+	if p.owner == nil {
+		return b.selecting(p.obj)
+	}
+	list, ok := b.of[p.owner]
+	if !ok {
+		list = b.selecting(p.obj)
+		b.of[p.owner] = list
+	}
+	return list
+}
+
+func (b *budgets) selecting(p *corev1.Pod) []*budget {
+	var out []*budget
+	for _, x := range b.all {
+		if x.obj.Namespace == p.Namespace && x.selector.Matches(labels.Set(p.Labels)) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// changed looks at a pod whose state may have changed.
+func (b *budgets) changed(p *pod) {
+	for _, x := range b.covering(p) {
+		was, known := x.pods[p]
+		if was {
+			x.healthy--
+		}
+		x.stale = true
+		if p.state == podStopping || p.state == podGone {
+			if known {
+				delete(x.pods, p)
+			}
+			continue
+		}
+		running := p.state == podRunning
+		x.pods[p] = running
+		if running {
+			x.healthy++
+		}
+	}
+}
+
+// allow reports whether the eviction API would let a pod go.
+func (b *budgets) allow(p *pod) bool {
+	list := b.covering(p)
+	if len(list) > 1 {
+		return false // more than one budget is refused as an error
+	}
+	for _, x := range list {
+		if p.state != podRunning {
+			continue // a pod that does not run is not protected while the others suffice
+		}
+		if x.allowed() <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// expected is how many pods there should be: the replicas of the workloads selected, once each.
+func (x *budget) expected() int {
+	seen := map[*workload]bool{}
+	n := 0
+	for p := range x.pods {
+		switch {
+		case p.owner == nil:
+			n++
+		case !seen[p.owner]:
+			seen[p.owner] = true
+			n += p.owner.replicas
+		}
+	}
+	return n
+}
+
+func (x *budget) desired() int {
+	spec := &x.obj.Spec
+	switch {
+	case spec.MaxUnavailable != nil:
+		expected := x.expected()
+		n, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, expected, true)
+		if err != nil {
+			return expected
+		}
+		return max(0, expected-n)
+	case spec.MinAvailable != nil:
+		n, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, x.expected(), true)
+		if err != nil {
+			return x.expected()
+		}
+		return n
+	}
+	return x.expected()
+}
+
+func (x *budget) allowed() int {
+	x.refresh()
+	return int(x.obj.Status.DisruptionsAllowed)
+}
+
+// refresh writes the status anew if it is stale, into a new object.
+func (x *budget) refresh() {
+	if !x.stale {
+		return
+	}
+	x.stale = false
+	made := *x.obj
+	desired := x.desired()
+	made.Status = policyv1.PodDisruptionBudgetStatus{
+		ObservedGeneration: 1, CurrentHealthy: int32(x.healthy), DesiredHealthy: int32(desired),
+		ExpectedPods: int32(x.expected()), DisruptionsAllowed: int32(max(0, x.healthy-desired)),
+	}
+	x.obj = &made
+}
+
+// objects returns the budgets as the API server has them.
+func (b *budgets) objects() []*policyv1.PodDisruptionBudget {
+	if len(b.all) == 0 {
+		return nil
+	}
+	out := make([]*policyv1.PodDisruptionBudget, len(b.all))
+	for i, x := range b.all {
+		x.refresh()
+		out[i] = x.obj
+	}
+	return out
+}
+
+// allowances are what is left of each budget, in their order.
+func (b *budgets) allowances() []int32 {
+	out := make([]int32, len(b.all))
+	for i, x := range b.all {
+		out[i] = int32(x.allowed())
+	}
+	return out
+}
+
+// indexes are the places of the budgets that select a pod.
+func (b *budgets) indexes(p *pod) []int32 {
+	list := b.covering(p)
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]int32, len(list))
+	for i, x := range list {
+		out[i] = x.index
+	}
+	return out
+}

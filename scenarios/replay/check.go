@@ -1,0 +1,95 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Reasons for which pods are evicted.
+const (
+	evictedByConsolidation = "consolidation"
+	evictedByExpiry        = "expiry"
+	evictedByInterruption  = "interruption"
+	evictedByScaleDown     = "scale-down"
+	evictedByPreemption    = "preemption"
+	evictedByFailure       = "node failure"
+)
+
+// check counts the cluster anew at the end and holds it against the books: every pod is in
+// exactly one place, no node has more on it than it can hold, and the bill is the sum of
+// the nodes' times.
+func (r *replay) check() error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConservation}, args...)...))
+	}
+	waiting, running, on := 0, 0, 0
+	for p := range r.pods {
+		switch {
+		case p.state == podGone:
+			wrong("pod %s is gone and still counted", p.obj.Name)
+		case (p.state == podWaiting) != (p.node == nil):
+			wrong("pod %s waits and has a node, or neither", p.obj.Name)
+		case p.state == podWaiting:
+			waiting++
+		case p.state == podRunning:
+			running++
+		}
+		if p.node != nil {
+			on++
+			if !slices.Contains(p.node.pods, p) {
+				wrong("pod %s is not on its node %s", p.obj.Name, p.node.name)
+			}
+		}
+	}
+	billed, placed := 0, 0
+	for _, n := range r.nodes {
+		if n.billed() {
+			billed++
+		}
+		if err := r.checkNode(n); err != nil {
+			errs = append(errs, err)
+		}
+		for _, p := range n.pods {
+			if !p.daemon {
+				placed++
+			}
+		}
+	}
+	if on != placed {
+		wrong("%d pods have a node, nodes have %d pods", on, placed)
+	}
+	if waiting != r.meter.pods.pending || running != r.meter.pods.running {
+		wrong("%d pods wait and %d run, %d and %d were counted", waiting, running, r.meter.pods.pending, r.meter.pods.running)
+	}
+	slices.SortFunc(errs, func(a, b error) int {
+		switch {
+		case a.Error() < b.Error():
+			return -1
+		case a.Error() > b.Error():
+			return 1
+		}
+		return 0
+	})
+	return errors.Join(append(errs, r.meter.conserved(len(r.pods), billed))...)
+}
+
+// checkNode checks that a node does not run more than it can hold, and that what is accounted on it is
+// the sum of its pods.
+func (r *replay) checkNode(n *node) error {
+	var cpu, memory int64
+	for _, p := range n.pods {
+		cpu += p.cpu
+		memory += p.memory
+	}
+	switch {
+	case cpu != n.cpu || memory != n.memory:
+		return fmt.Errorf("%w: pods of node %s request %d milli-CPU and %d bytes, %d and %d are accounted", ErrConservation, n.name, cpu, memory, n.cpu, n.memory)
+	case n.existing:
+		return nil // a node may have come overcommitted
+	case n.obj != nil && (cpu > n.bill.milliCPU || memory > n.bill.memory):
+		return fmt.Errorf("%w: node %s holds %d milli-CPU and %d bytes of %d and %d", ErrConservation, n.name, cpu, memory, n.bill.milliCPU, n.bill.memory)
+	}
+	return nil
+}

@@ -1,0 +1,370 @@
+package replay
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+
+	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/packing/clusterautoscaler"
+	"github.com/binwright/binwright/packing/requirements"
+)
+
+// ClusterAutoscaler is Cluster Autoscaler with AWS Auto Scaling groups, on the scenario's node
+// groups and settings, and a termination handler that cordons and drains a node once its
+// interruption is announced; options come on top of the settings.
+func ClusterAutoscaler(opts ...clusterautoscaler.Option) Autoscaler {
+	return newClusterAutoscaler("cluster-autoscaler", true, opts)
+}
+
+// ClusterAutoscalerWithoutHandler is the same without a termination handler: an interrupted
+// node is gone from one moment to the next, and its pods wait until that is noticed.
+func ClusterAutoscalerWithoutHandler(opts ...clusterautoscaler.Option) Autoscaler {
+	return newClusterAutoscaler("cluster-autoscaler-no-handler", false, opts)
+}
+
+func newClusterAutoscaler(name string, handler bool, opts []clusterautoscaler.Option) Autoscaler {
+	return Autoscaler{Name: name, start: func(r *replay) (autoscaler, error) {
+		packer, err := r.scenario.NewClusterAutoscaler(opts...)
+		if err != nil {
+			return nil, err
+		}
+		c := &caController{replay: r, packer: packer, handler: handler, byName: map[string]*group{}, known: map[*pod]bool{}}
+		c.actuation = actuationOf(&r.scenario.ClusterAutoscaler)
+		for _, g := range r.scenario.NodeGroups {
+			x := &group{NodeGroup: g}
+			x.pools = poolsOf(g)
+			c.groups, c.byName[g.Name] = append(c.groups, x), x
+		}
+		return c, nil
+	}}
+}
+
+// caController is Cluster Autoscaler and its node groups at work.
+type caController struct {
+	*replay
+	packer    *clusterautoscaler.Packer
+	process   *clusterautoscaler.Autoscaler // nil until it starts
+	actuation clusterautoscaler.Actuation
+	handler   bool
+
+	groups  []*group
+	byName  map[string]*group
+	known   map[*pod]bool // pods that the process knows
+	budgets []*policyv1.PodDisruptionBudget
+
+	scan    *event
+	anchor  time.Duration // a moment of the last scan
+	scanned bool
+}
+
+// group is a node group as the cloud has it.
+type group struct {
+	*packing.NodeGroup
+	pools  []pool // what it can launch, in the order of its types
+	serial int
+	failed int // launches that failed since the last scan
+	// Back-off after failures.
+	backoff  time.Duration
+	failedAt time.Duration
+}
+
+// poolsOf are the pools that a group launches from.
+func poolsOf(g *packing.NodeGroup) []pool {
+	zones := g.Zones
+	if len(zones) == 0 {
+		zones = []string{g.Template.Labels[corev1.LabelTopologyZone]}
+	}
+	capacityType := capacityTypeOf(g.Template)
+	var out []pool
+	for _, t := range g.InstanceTypes {
+		for i := range t.Offerings {
+			o := &t.Offerings[i]
+			if o.CapacityType() == capacityType && (slices.Contains(zones, o.Zone()) || zones[0] == "") {
+				out = append(out, pool{t, o})
+			}
+		}
+	}
+	return out
+}
+
+func (c *caController) start() error {
+	var nodes []*packing.Node
+	for _, n := range c.nodes {
+		nodes = append(nodes, n.show(nil))
+	}
+	s := c.snapshot(nil, nodes)
+	process, err := c.packer.Start(clusterautoscaler.Cluster{Snapshot: s})
+	if err != nil {
+		return err
+	}
+	process.SetReports(false)
+	c.process, c.budgets = process, s.PodDisruptionBudgets
+	for _, n := range c.nodes {
+		for _, p := range n.pods {
+			c.known[p] = true
+		}
+	}
+	for _, g := range c.groups {
+		// A group never wants less than its minimum.
+		if target := process.TargetSize(g.Name); target < g.MinSize {
+			if err := process.SetTargetSize(g.Name, g.MinSize); err != nil {
+				return err
+			}
+		}
+		c.fill(g)
+	}
+	// The process started at some moment before the replay.
+	c.anchor = -time.Duration(draws(c.settings.Seed, "scan").Int64N(int64(c.actuation.ScanInterval)))
+	c.plan(c.anchor + c.actuation.ScanInterval)
+	return nil
+}
+
+func (c *caController) assumptions() []string {
+	out := []string{"node groups launch the first of their instance types that has capacity, spread over their zones; spot groups by the allocation strategy"}
+	if c.handler {
+		return append(out, "a termination handler cordons and drains nodes whose interruption is announced")
+	}
+	return append(out, fmt.Sprintf("that an interrupted node is gone is noticed after %v", nodeLossNoticed))
+}
+
+// nodeObject implements autoscaler: the labels and taints of the group on the type that was launched.
+func (c *caController) nodeObject(n *node) *corev1.Node {
+	t := n.nodeGroup.Template
+	o := packing.TemplateNode(n.pool.instanceType, packing.TemplateOptions{
+		Zone: n.pool.offering.Zone(), CapacityType: n.pool.offering.CapacityType(), Taints: t.Spec.Taints,
+	})
+	labels := maps.Clone(t.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	if first := n.nodeGroup.InstanceTypes[0]; first != n.pool.instanceType {
+		for key := range packing.SingleValues(first.Requirements) {
+			delete(labels, key) // of another type
+		}
+	}
+	maps.Copy(labels, o.Labels)
+	labels[corev1.LabelHostname] = n.name
+	o.Name, o.Labels = n.name, labels
+	return o
+}
+
+// fill asks the cloud for the nodes that a group lacks up to its target size.
+func (c *caController) fill(g *group) {
+	have := g.failed
+	for _, n := range c.nodes {
+		if n.nodeGroup == g.NodeGroup && n.state < nodeEnding {
+			have++
+		}
+	}
+	for want := c.process.TargetSize(g.Name); have < want; have++ {
+		g.serial++
+		n := &node{name: fmt.Sprintf("%s-%05d", g.Name, g.serial), nodeGroup: g.NodeGroup, id: noNode}
+		c.request(n, c.settings.Latencies.GroupLaunch, func() (pool, string, bool) {
+			got, _, why, ok := c.supply.take(c.preferred(g), c.now)
+			return got, why, ok
+		}, func(*node, string) error {
+			g.failed++
+			c.dirty()
+			return nil
+		})
+		c.at(c.now+c.actuation.MaxNodeProvisionTime, rankAutoscaler, func() error { return c.giveUp(g, n) })
+	}
+}
+
+// preferred puts a group's pools into the order in which it tries them: spot by the
+// allocation strategy, on-demand by the order of its types; the zone with the fewest of its nodes first.
+func (c *caController) preferred(g *group) []pool {
+	pools := slices.Clone(g.pools)
+	if capacityTypeOf(g.Template) == requirements.CapacityTypeSpot {
+		c.supply.allocate(pools)
+		if len(g.Zones) <= 1 {
+			return pools
+		}
+	}
+	in := map[string]int{}
+	for _, n := range c.nodes {
+		if n.nodeGroup == g.NodeGroup && n.billed() {
+			in[n.pool.offering.Zone()]++
+		}
+	}
+	slices.SortStableFunc(pools, func(a, b pool) int { return in[a.offering.Zone()] - in[b.offering.Zone()] })
+	return pools
+}
+
+// giveUp ends an instance that has not joined in time.
+func (c *caController) giveUp(g *group, n *node) error {
+	switch n.state {
+	case nodeBooting:
+		c.decide(Decision{Kind: "rejected", Reason: registrationTimeout, Nodes: []string{n.name}})
+		g.failed++ // before the group asks for another
+		c.dirty()
+		return c.end(n, evictedByFailure)
+	}
+	return nil
+}
+
+func (c *caController) nodeLaunched(*node) error { return nil }
+
+func (c *caController) nodeJoined(n *node) error {
+	if c.process == nil {
+		return nil
+	}
+	c.dirty()
+	for _, p := range n.pods {
+		c.known[p] = true
+	}
+	return c.process.NodeJoined(n.show(nil))
+}
+
+func (c *caController) nodeReady(*node) error { return nil } // nodeChanged follows
+
+func (c *caController) nodeChanged(n *node) error {
+	if c.process == nil {
+		return nil
+	}
+	c.dirty()
+	return c.process.NodeChanged(n.obj)
+}
+
+func (c *caController) nodeGone(n *node) error {
+	c.dirty()
+	c.process.NodeGone(n.name)
+	if g := c.groupOf(n); g != nil {
+		c.fill(g)
+	}
+	return nil
+}
+
+func (c *caController) groupOf(n *node) *group {
+	if n.nodeGroup == nil {
+		return nil
+	}
+	return c.byName[n.nodeGroup.Name]
+}
+
+func (c *caController) podUnschedulable(p *pod) {
+	c.known[p] = true
+	c.dirty()
+	c.fault(c.process.PodArrived(p.obj))
+}
+
+func (c *caController) podBound(p *pod) {
+	c.known[p] = true
+	c.dirty()
+	c.fault(c.process.PodBound(p.obj, p.node.name))
+}
+
+func (c *caController) podChanged(p *pod) {
+	c.dirty()
+	if c.known[p] {
+		c.fault(c.process.PodChanged(p.obj))
+	}
+}
+
+func (c *caController) podLeft(_ *pod, n *node) error { return c.emptied(n) }
+
+func (c *caController) podGone(p *pod) {
+	c.dirty()
+	if c.known[p] {
+		c.process.PodGone(p.obj)
+		delete(c.known, p)
+	}
+}
+
+// fault keeps the first error of a call that has none to return: the replay ends with it.
+func (r *replay) fault(err error) {
+	if err != nil && r.broken == nil {
+		r.broken = err
+	}
+}
+
+// How the loss of a node without notice is noticed: the node controller after a grace period
+// (--node-monitor-grace-period 50 s), the cloud's node lifecycle controller at its next look
+// (5 s), and the garbage collector of pods, which waits 40 s and looks every 20 s.
+const nodeLossNoticed = 50*time.Second + 5*time.Second + 40*time.Second + 10*time.Second
+
+const taintInterrupted = "aws-node-termination-handler/spot-itn"
+
+// noticed implements autoscaler. The handler cordons the node and evicts its pods.
+func (c *caController) noticed(n *node) error {
+	if !c.handler || n.state != nodeReady {
+		return nil
+	}
+	c.decide(Decision{Kind: "interruption", Reason: "spot interruption notice", Nodes: []string{n.name}, Pods: len(n.pods)})
+	n.update(func(o *corev1.Node) {
+		o.Spec.Unschedulable = true
+		o.Spec.Taints = append(o.Spec.Taints,
+			corev1.Taint{Key: taintInterrupted, Effect: corev1.TaintEffectNoSchedule},
+			corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+	})
+	n.leaving = evictedByInterruption
+	if err := c.changed(n); err != nil {
+		return err
+	}
+	return c.evictAll(n, evictedByInterruption)
+}
+
+// evictAll evicts what may be evicted and tries again while the node is there.
+func (c *caController) evictAll(n *node, why string) error {
+	left := false
+	for _, p := range slices.Clone(n.pods) {
+		if p.daemon || p.state == podStopping {
+			continue
+		}
+		if c.replay.budgets.allow(p) {
+			if err := c.evict(p, why); err != nil {
+				return err
+			}
+			continue
+		}
+		left = true
+	}
+	if left {
+		c.at(c.now+5*time.Second, rankAutoscaler, func() error {
+			if !n.billed() {
+				return nil
+			}
+			return c.evictAll(n, why)
+		})
+	}
+	return nil
+}
+
+func (c *caController) reclaimed(n *node) error {
+	if c.handler {
+		return c.end(n, evictedByInterruption)
+	}
+	c.decide(Decision{Kind: "interruption", Reason: "reclaimed without a handler", Nodes: []string{n.name}, Pods: len(n.pods)})
+	if err := c.vanish(n, evictedByInterruption, nodeLossNoticed); err != nil {
+		return err
+	}
+	if g := c.groupOf(n); g != nil {
+		c.fill(g) // the group replaces the instance by itself
+	}
+	return nil
+}
+
+// backOff leaves a group alone after a failure, for longer after each one.
+func (c *caController) backOff(g *group) error {
+	if g.backoff == 0 || c.now-g.failedAt > c.actuation.BackoffReset {
+		g.backoff = c.actuation.InitialBackoff
+	} else {
+		g.backoff = min(2*g.backoff, c.actuation.MaxBackoff)
+	}
+	g.failedAt = c.now
+	return c.process.BackOff(g.Name, c.moment().Add(g.backoff))
+}
+
+// toBeDeleted is the taint of nodes that Cluster Autoscaler deletes.
+const toBeDeleted = "ToBeDeletedByClusterAutoscaler"
+
+func (c *caController) taintForDeletion(n *node) error {
+	n.taint(toBeDeleted, strconv.FormatInt(c.moment().Unix(), 10), corev1.TaintEffectNoSchedule)
+	return c.changed(n)
+}

@@ -1,0 +1,265 @@
+package replay
+
+import (
+	"slices"
+	"time"
+
+	"github.com/binwright/binwright/packing/clusterautoscaler"
+	"github.com/binwright/binwright/scenarios"
+)
+
+// actuationOf reads how decisions are carried out from the flags of a scenario.
+func actuationOf(s *scenarios.ClusterAutoscalerSettings) clusterautoscaler.Actuation {
+	a := clusterautoscaler.DefaultActuation()
+	a.ScanInterval = s.ScanInterval.Duration
+	a.DeleteDelayAfterTaint = s.NodeDeleteDelayAfterTaint.Duration
+	a.MaxPodEvictionTime = s.MaxPodEvictionTime.Duration
+	a.MaxGracefulTermination = time.Duration(s.MaxGracefulTerminationSec) * time.Second
+	a.MaxNodeProvisionTime = s.MaxNodeProvisionTime.Duration
+	a.InitialBackoff, a.MaxBackoff = s.InitialNodeGroupBackoffDuration.Duration, s.MaxNodeGroupBackoffDuration.Duration
+	a.BackoffReset = s.NodeGroupBackoffResetTimeout.Duration
+	if a.ScanInterval <= 0 {
+		a.ScanInterval = clusterautoscaler.DefaultActuation().ScanInterval
+	}
+	return a
+}
+
+// dirty says that something has changed: the next scan is not left out.
+func (c *caController) dirty() {
+	if c.process == nil {
+		return
+	}
+	next := c.nextScan(c.now)
+	if c.scan == nil || c.scan.do == nil || c.scan.at > next {
+		c.plan(next)
+	}
+}
+
+// nextScan is the first moment of a scan at or after a moment.
+func (c *caController) nextScan(t time.Duration) time.Duration {
+	interval := c.actuation.ScanInterval
+	n := (t - c.anchor + interval - 1) / interval
+	return c.anchor + max(n, 1)*interval
+}
+
+func (c *caController) plan(at time.Duration) {
+	c.scan.cancel()
+	c.scan = c.at(at, rankAutoscaler, c.loop)
+}
+
+// loop is one scan. Scans at which the autoscaler could not decide anything new are left out.
+func (c *caController) loop() error {
+	c.scan, c.anchor = nil, c.now
+	if err := c.reportFailures(); err != nil {
+		return err
+	}
+	if err := c.reportBudgets(); err != nil {
+		return err
+	}
+	waiting := c.waiting()
+	began := time.Now()
+	l, err := c.process.Loop(c.ctx, c.moment())
+	if err != nil {
+		return err
+	}
+	work := Work{Pods: waiting, Nodes: len(c.nodes), Groups: len(c.groups), Measured: time.Since(began)}
+	for _, s := range l.ScaleUps {
+		work.NewNodes += s.To - s.From
+	}
+	if l.ScaleUp == clusterautoscaler.ScaleUpNotNeeded || l.ScaleUp == clusterautoscaler.ScaleUpInCooldown {
+		work.Pods = 0 // nothing was estimated
+	}
+	took := c.settings.DecisionTime.ClusterAutoscaler(work)
+	if took == 0 {
+		return c.carryOut(l, 0)
+	}
+	c.at(c.now+took, rankAutoscaler, func() error { return c.carryOut(l, took) })
+	return nil
+}
+
+// waiting is how many pods wait for a node.
+func (c *caController) waiting() int { return c.meter.pods.pending }
+
+// carryOut does what a loop decided and plans the next.
+func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) error {
+	for _, s := range l.ScaleUps {
+		g := c.byName[s.Group.Name]
+		before := g.serial
+		c.fill(g)
+		c.decide(Decision{Kind: "scale-up", Reason: g.Name, Nodes: make([]string, 0), Pods: g.serial - before, Took: took})
+	}
+	for _, d := range l.Deletions {
+		if err := c.delete(d); err != nil {
+			return err
+		}
+	}
+	if took > c.actuation.ScanInterval {
+		c.anchor = c.now - c.actuation.ScanInterval // the next loop begins at once
+	}
+	next := c.nextScan(c.now + 1)
+	if due := c.process.Next(c.moment()); !due.After(c.moment()) && !due.IsZero() {
+		c.plan(next)
+	} else if !due.IsZero() && (c.scan == nil || c.scan.do == nil) {
+		c.plan(c.nextScan(max(due.Sub(c.begin), c.now+1)))
+	} else if !due.IsZero() && c.scan.at > due.Sub(c.begin) {
+		c.plan(c.nextScan(max(due.Sub(c.begin), c.now+1)))
+	}
+	return nil
+}
+
+// reportFailures tells the process of launches that failed: the group's target size falls,
+// and the group is left alone for a while.
+func (c *caController) reportFailures() error {
+	for _, g := range c.groups {
+		if g.failed == 0 {
+			continue
+		}
+		n := g.failed
+		g.failed = 0
+		if err := c.process.SetTargetSize(g.Name, max(0, c.process.TargetSize(g.Name)-n)); err != nil {
+			return err
+		}
+		if err := c.backOff(g); err != nil {
+			return err
+		}
+		c.decide(Decision{Kind: "rejected", Reason: "scale-up of " + g.Name + " failed", Pods: n})
+	}
+	return nil
+}
+
+// reportBudgets tells the process what the disruption budgets allow by now.
+func (c *caController) reportBudgets() error {
+	now := c.replay.budgets.objects()
+	for i, b := range now {
+		if b == c.budgets[i] {
+			continue
+		}
+		if err := c.process.BudgetChanged(b); err != nil {
+			return err
+		}
+	}
+	c.budgets = now
+	return nil
+}
+
+// delete carries out the deletion of a node (pkg/core/scaledown/actuation): taint, wait, drain, delete.
+func (c *caController) delete(d clusterautoscaler.NodeDeletion) error {
+	i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.name == d.Node.Name })
+	if i < 0 || c.nodes[i].state >= nodeLeaving {
+		return nil
+	}
+	n := c.nodes[i]
+	if err := c.process.DeletionStarted(n.name, d.Drain); err != nil {
+		return err
+	}
+	reason := "empty"
+	if d.Drain {
+		reason = "drained"
+	}
+	c.decide(Decision{Kind: "scale-down", Reason: reason, Nodes: []string{n.name}, Pods: len(d.Pods)})
+	n.deletion = &deletion{}
+	if err := c.taintForDeletion(n); err != nil {
+		return err
+	}
+	c.at(c.now+c.actuation.DeleteDelayAfterTaint, rankAutoscaler, func() error { return c.beginDeletion(n, d.Drain) })
+	return nil
+}
+
+// deletion is a node's deletion under way.
+type deletion struct {
+	evicting time.Duration // since when, if it is being drained
+	draining bool
+	deadline *event
+}
+
+func (c *caController) beginDeletion(n *node, drain bool) error {
+	if n.deletion == nil || !n.billed() {
+		return nil
+	}
+	if !drain {
+		if c.movable(n) > 0 { // a pod came before the taint
+			return c.failDeletion(n)
+		}
+		return c.finishDeletion(n)
+	}
+	n.deletion.draining, n.deletion.evicting = true, c.now
+	return c.drainOnce(n)
+}
+
+// movable is how many pods have to go before the node may.
+func (c *caController) movable(n *node) int {
+	count := 0
+	for _, p := range n.pods {
+		if !p.daemon {
+			count++
+		}
+	}
+	return count
+}
+
+// drainOnce evicts what may be evicted, again and again until the time for it is over.
+func (c *caController) drainOnce(n *node) error {
+	if n.deletion == nil || !n.billed() {
+		return nil
+	}
+	blocked := false
+	for _, p := range slices.Clone(n.pods) {
+		if p.daemon || p.state == podStopping {
+			continue
+		}
+		if !c.replay.budgets.allow(p) {
+			blocked = true
+			continue
+		}
+		if err := c.evict(p, evictedByScaleDown); err != nil {
+			return err
+		}
+	}
+	switch {
+	case blocked && c.now-n.deletion.evicting >= c.actuation.MaxPodEvictionTime:
+		return c.failDeletion(n)
+	case blocked:
+		c.at(c.now+c.actuation.EvictionRetryTime, rankAutoscaler, func() error { return c.drainOnce(n) })
+	default:
+		longest := c.actuation.MaxGracefulTermination + c.actuation.PodEvictionHeadroom
+		n.deletion.deadline = c.at(c.now+longest, rankAutoscaler, func() error {
+			if n.deletion == nil || c.movable(n) == 0 {
+				return nil
+			}
+			return c.failDeletion(n)
+		})
+	}
+	return c.emptied(n)
+}
+
+// emptied deletes a drained node once its last pod is gone.
+func (c *caController) emptied(n *node) error {
+	if n.deletion == nil || !n.deletion.draining || !n.billed() || c.movable(n) > 0 {
+		return nil
+	}
+	return c.finishDeletion(n)
+}
+
+func (c *caController) finishDeletion(n *node) error {
+	n.deletion.deadline.cancel()
+	n.deletion = nil
+	c.meter.scaledDown()
+	if err := c.process.DeletionEnded(n.name, false); err != nil {
+		return err
+	}
+	c.dirty()
+	return c.end(n, evictedByScaleDown)
+}
+
+// failDeletion lets a node be as it was.
+func (c *caController) failDeletion(n *node) error {
+	n.deletion.deadline.cancel()
+	n.deletion = nil
+	if err := c.process.DeletionEnded(n.name, true); err != nil {
+		return err
+	}
+	c.decide(Decision{Kind: "rejected", Reason: "deletion failed", Nodes: []string{n.name}})
+	n.untaint(toBeDeleted)
+	c.dirty()
+	return c.changed(n)
+}

@@ -1,0 +1,324 @@
+package replay
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/binwright/binwright/packing/kubescheduler"
+)
+
+// podState is where a pod is in its life. A pod is in exactly one state.
+type podState uint8
+
+const (
+	podWaiting  podState = iota // created, without a node
+	podStarting                 // bound, its containers are not up yet
+	podRunning
+	podStopping // told to stop, still on its node
+	podGone
+)
+
+// pod is a pod of the cluster.
+type pod struct {
+	// obj is the pod as the API server has it now. It is replaced, never changed.
+	obj   *corev1.Pod
+	class *kubescheduler.Class
+	state podState
+	// owner makes another if the pod is evicted; nil: nobody does, unless it is a
+	// job, which is submitted again.
+	owner *workload
+	job   *job
+	// daemon pods come and go with their node and are not counted.
+	daemon bool
+
+	node    *node
+	created time.Duration
+	bound   time.Duration
+	started time.Duration
+	// next is the event that is due: start, finish, stop.
+	next   *event
+	giveUp *event
+	// leaving is why the pod was evicted, "" if it ends by itself or by its user.
+	leaving string
+	// unnoticed: its node is gone and nobody knows yet; wasRunning is whether it ran then.
+	unnoticed, wasRunning bool
+
+	priority    int32
+	cpu, memory int64 // requests in milli-CPU and bytes
+
+	queue queued
+}
+
+// job is a pod that runs to completion.
+type job struct {
+	runs   time.Duration // negative: until the end
+	giveUp time.Duration
+	again  int // how often it was submitted again
+	// name is that of the first submission.
+	name string
+}
+
+// submit makes a pod that waits.
+func (r *replay) submit(obj *corev1.Pod, owner *workload, j *job) (*pod, error) {
+	made := *obj
+	made.CreationTimestamp = metav1.NewTime(r.moment())
+	made.Status = corev1.PodStatus{Phase: corev1.PodPending}
+	made.Spec.NodeName = ""
+	p := &pod{obj: &made, owner: owner, job: j, created: r.now}
+	if err := r.describe(p); err != nil {
+		return nil, err
+	}
+	r.pods[p] = struct{}{}
+	r.meter.podCreated()
+	r.meter.pending(1)
+	if j != nil && j.giveUp > 0 {
+		p.giveUp = r.at(r.now+j.giveUp, rankUsers, func() error { return r.abandon(p) })
+	}
+	if owner != nil {
+		owner.add(p)
+	}
+	r.budgets.changed(p)
+	r.scheduler.enqueue(p)
+	return p, nil
+}
+
+// describe looks up what the scheduler and the meter need to know of a pod.
+func (r *replay) describe(p *pod) error {
+	class, err := r.scheduler.model.Class(p.obj)
+	if err != nil {
+		return err
+	}
+	p.class = class
+	p.priority = class.Priority
+	p.cpu, p.memory = class.Requests().Get(corev1.ResourceCPU), class.Requests().Get(corev1.ResourceMemory)
+	return nil
+}
+
+// abandon deletes a pod that has waited for too long.
+func (r *replay) abandon(p *pod) error {
+	if p.state != podWaiting {
+		return nil
+	}
+	r.meter.pending(-1)
+	r.meter.podGaveUp()
+	r.scheduler.forget(p)
+	r.retire(p)
+	return nil
+}
+
+// bind puts a waiting pod on a node.
+func (r *replay) bind(p *pod, n *node) error {
+	if r.settings.Referee {
+		if err := r.judge(p, n); err != nil {
+			return err
+		}
+	}
+	p.giveUp.cancel()
+	r.place(p, n)
+	r.meter.pending(-1)
+	r.meter.podBound(r.now - p.created)
+	delay := r.settings.Latencies.PodStart.draw(r.podLuck)
+	p.next = r.at(r.now+delay, rankPods, func() error { return r.start(p) })
+	r.autoscaler.podBound(p)
+	return nil
+}
+
+// place accounts a pod on a node.
+func (r *replay) place(p *pod, n *node) {
+	made := *p.obj
+	made.Spec.NodeName = n.name
+	start := metav1.NewTime(r.moment())
+	made.Status.StartTime = &start
+	p.obj, p.state, p.node, p.bound = &made, podStarting, n, r.now
+	n.add(p)
+	r.usage(n, p.cpu, p.memory)
+	r.scheduler.model.Bind(p.class, n.id)
+	r.scheduler.placed(p)
+	n.lastPodEvent = r.now
+}
+
+// start has a pod's containers run.
+func (r *replay) start(p *pod) error {
+	made := *p.obj
+	made.Status.Phase = corev1.PodRunning
+	p.replaceObject(&made)
+	p.state, p.started = podRunning, r.now
+	r.meter.running(1)
+	r.meter.podRunning(r.now - p.created)
+	r.budgets.changed(p)
+	if p.job != nil && p.job.runs >= 0 {
+		p.next = r.at(r.now+p.job.runs, rankPods, func() error { return r.finish(p) })
+	}
+	if p.owner != nil {
+		p.owner.disturbed()
+	}
+	return nil
+}
+
+// replaceObject shows the API server's new version of a pod to its node.
+func (p *pod) replaceObject(obj *corev1.Pod) {
+	p.obj = obj
+	if p.node != nil {
+		p.node.view = nil
+	}
+}
+
+// finish ends a job's pod that is done.
+func (r *replay) finish(p *pod) error {
+	r.meter.running(-1)
+	r.meter.podFinished()
+	return r.leave(p)
+}
+
+// remove has a user delete a pod: a Deployment has become smaller.
+func (r *replay) remove(p *pod) error {
+	if p.state == podWaiting {
+		r.meter.pending(-1)
+		r.meter.podDeleted()
+		r.scheduler.forget(p)
+		r.retire(p)
+		return nil
+	}
+	return r.stop(p, "")
+}
+
+// evict tells a pod to stop so that its node, or room on it, becomes free. Its owner makes
+// another at once.
+func (r *replay) evict(p *pod, reason string) error {
+	if p.state != podStarting && p.state != podRunning {
+		return nil
+	}
+	return r.stop(p, reason)
+}
+
+func (r *replay) stop(p *pod, reason string) error {
+	if p.state == podStopping || p.state == podGone {
+		return nil
+	}
+	p.next.cancel()
+	p.leaving = reason
+	wasRunning := p.state == podRunning
+	p.wasRunning, p.state = wasRunning, podStopping
+	made := *p.obj
+	now := metav1.NewTime(r.moment())
+	made.DeletionTimestamp = &now
+	p.replaceObject(&made)
+	if wasRunning {
+		r.meter.running(-1)
+	}
+	r.budgets.changed(p)
+	r.autoscaler.podChanged(p)
+	delay := r.settings.Latencies.PodStop.draw(r.podLuck)
+	if grace := p.obj.Spec.TerminationGracePeriodSeconds; grace != nil {
+		delay = min(delay, time.Duration(*grace)*time.Second)
+	} else {
+		delay = min(delay, defaultGrace)
+	}
+	p.next = r.at(r.now+delay, rankPods, func() error { return r.stopped(p, wasRunning) })
+	return r.replaced(p)
+}
+
+// defaultGrace is the default of terminationGracePeriodSeconds.
+const defaultGrace = 30 * time.Second
+
+// stopped ends a pod that was told to stop.
+func (r *replay) stopped(p *pod, wasRunning bool) error {
+	r.countEnd(p, wasRunning)
+	return r.leave(p)
+}
+
+// countEnd counts a pod that was told to stop, or lost, as deleted by its user or as evicted.
+func (r *replay) countEnd(p *pod, wasRunning bool) {
+	if p.leaving == "" {
+		r.meter.podDeleted()
+		return
+	}
+	lost := time.Duration(0)
+	if p.job != nil && wasRunning {
+		lost = r.now - p.started
+	}
+	r.meter.podEvicted(p.leaving, lost)
+}
+
+// lose ends a pod whose node is gone from one moment to the next.
+func (r *replay) lose(p *pod, reason string) error {
+	if p.state == podGone {
+		return nil
+	}
+	p.next.cancel()
+	told := p.state == podStopping && !p.unnoticed
+	wasRunning := p.state == podRunning || p.wasRunning
+	if p.state == podRunning {
+		r.meter.running(-1)
+	}
+	if !told {
+		p.leaving = reason
+	}
+	r.countEnd(p, wasRunning)
+	p.state = podStopping
+	if err := r.leave(p); err != nil {
+		return err
+	}
+	if told {
+		return nil // what replaces it was made when it was told to stop
+	}
+	return r.replaced(p)
+}
+
+// replaced has whoever made an evicted pod make another.
+func (r *replay) replaced(p *pod) error {
+	switch {
+	case p.owner != nil:
+		p.owner.drop(p)
+		p.owner.disturbed()
+	case p.job != nil && p.leaving != "":
+		return r.resubmit(p)
+	}
+	return nil
+}
+
+// resubmit makes a job's pod anew, from the beginning.
+func (r *replay) resubmit(p *pod) error {
+	if metav1.GetControllerOfNoCopy(p.obj) == nil {
+		return nil // nobody makes a bare pod anew
+	}
+	j := *p.job
+	j.again++
+	obj := *p.obj
+	obj.DeletionTimestamp = nil
+	obj.Name = retryName(j.name, j.again)
+	obj.UID = uidOf(obj.Namespace, obj.Name)
+	_, err := r.submit(&obj, nil, &j)
+	return err
+}
+
+// leave takes a pod off its node for good.
+func (r *replay) leave(p *pod) error {
+	n := p.node
+	n.drop(p)
+	r.usage(n, -p.cpu, -p.memory)
+	r.scheduler.model.Unbind(p.class, n.id)
+	r.scheduler.displaced(p)
+	n.lastPodEvent = r.now
+	r.retire(p)
+	if n.state == nodeReady || n.state == nodeLeaving {
+		r.scheduler.freed(n)
+	}
+	return r.autoscaler.podLeft(p, n)
+}
+
+// retire forgets a pod.
+func (r *replay) retire(p *pod) {
+	p.state = podGone
+	p.next.cancel()
+	p.giveUp.cancel()
+	if p.owner != nil {
+		p.owner.drop(p)
+		p.owner.disturbed()
+	}
+	delete(r.pods, p)
+	r.budgets.changed(p)
+	r.autoscaler.podGone(p)
+}
