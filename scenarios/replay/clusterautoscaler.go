@@ -58,9 +58,8 @@ type caController struct {
 	known   map[*pod]bool // pods that the process knows
 	budgets []*policyv1.PodDisruptionBudget
 
-	scan    *event
-	anchor  time.Duration // a moment of the last scan
-	scanned bool
+	scan   *event
+	anchor time.Duration // a moment of the last scan
 }
 
 // group is a node group as the cloud has it.

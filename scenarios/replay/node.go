@@ -124,13 +124,6 @@ func (r *replay) request(n *node, after Latency, launch func() (pool, string, bo
 	})
 }
 
-// withdraw takes back the wish for a node that has not been launched.
-func (r *replay) withdraw(n *node) {
-	n.next.cancel()
-	r.meter.nodeWithdrawn()
-	r.drop(n)
-}
-
 // drop forgets a node.
 func (r *replay) drop(n *node) {
 	n.state = nodeGone
