@@ -50,9 +50,10 @@ type Comparison struct {
 type Effort struct {
 	// Few runs suffice where the first outcomes agree with ours.
 	Few int
-	// Many runs tell whether upstream is random where they do not.
+	// Many runs are made where they do not.
 	Many int
-	// Most runs look for our outcome where upstream is random.
+	// Most runs tell whether upstream is random where many agree with each other, and look for
+	// our outcome where it is.
 	Most int
 }
 
@@ -96,7 +97,7 @@ func Compare(ctx context.Context, p *recorded.Problem, plan *packing.Plan, effor
 		case came > 0 && came < c.Runs:
 			c.Verdict = Variant
 			return c, nil
-		case c.Runs < effort.Many || c.DistinctExact > 1 && c.Runs < effort.Most && shapes[ourShape] == 0:
+		case c.Runs < effort.Many, c.Runs < effort.Most && (c.DistinctExact == 1 || shapes[ourShape] == 0):
 			continue
 		}
 		break
