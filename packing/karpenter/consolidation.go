@@ -314,7 +314,7 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 		sim.stay = unschedulable(pod)
 		return sim, nil
 	}
-	if pod == nil && !(c.uninitialized && r.usesUninitialized()) {
+	if pod == nil && !(c.uninitialized && c.usesUninitialized(r)) {
 		if sim.stay = c.foregone(r, gone); sim.stay.Class != "" {
 			return sim, nil
 		}
@@ -336,14 +336,15 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 	return sim, nil
 }
 
-// usesUninitialized reports whether some pod was put on a node of a pool that is not ready yet.
-func (r *run) usesUninitialized() bool {
+// usesUninitialized reports whether some pod that runs now was put on a node of a pool that is not
+// ready yet: what needsUninitialized says of the plan.
+func (c *cluster) usesUninitialized(r *run) bool {
 	return slices.ContainsFunc(r.placed, func(p placement) bool {
 		if int(p.host) >= len(r.nodes) {
 			return false
 		}
-		n := r.nodes[p.host].Node
-		return managed(n) && !initialized(n)
+		n, pod := r.nodes[p.host].Node, r.p.pods[p.pod]
+		return managed(n) && !initialized(n) && c.running(pod) && !c.leavingPods[pod]
 	})
 }
 
