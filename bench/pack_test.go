@@ -14,7 +14,7 @@ import (
 
 // sizes go from what a deployment brings to what no cluster has pending at once:
 // a decision that is not linear shows between them.
-var sizes = []int{100, 1_000, 10_000, 100_000}
+var sizes = []int{100, 1_000, 10_000, 100_000, 1_000_000}
 
 // engines builds each engine on the whole catalog of a region, or on groups from it.
 var engines = []struct {
@@ -79,6 +79,7 @@ func pack(b *testing.B, packer packing.Packer, s *packing.Snapshot) {
 	decided := float64(b.N) * float64(len(s.Pods))
 	b.ReportMetric(decided/b.Elapsed().Seconds(), "pods/s")
 	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/decided, "B/pod")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/decided, "allocs/pod")
 	b.ReportMetric(float64(len(plan.Launches)), "nodes")
 	b.ReportMetric(plan.Cost(), "$/h")
 	if left := len(plan.Unschedulable); left > 0 {
