@@ -1,0 +1,259 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/instancetypes/aws"
+	"github.com/binwright/binwright/packing/clusterautoscaler"
+	"github.com/binwright/binwright/scenarios"
+	"github.com/binwright/binwright/scenarios/replay"
+)
+
+// config is what the command line asks for.
+type config struct {
+	scenario     string
+	autoscalers  []replay.Autoscaler
+	region       string
+	expander     names
+	format       string
+	output       string
+	trace        string
+	svg          string
+	seed         uint64
+	seeds        int
+	length       time.Duration
+	step         time.Duration
+	decisionTime string
+	noHandler    bool
+	interrupt    bool
+}
+
+// names is a flag that may be given several times, each time with one name or
+// several, separated by commas.
+type names []string
+
+func (n *names) String() string { return strings.Join(*n, ",") }
+
+func (n *names) Set(value string) error {
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			*n = append(*n, name)
+		}
+	}
+	return nil
+}
+
+// errHelp says that the usage was asked for and printed.
+var errHelp = errors.New("help")
+
+const usage = `replay plays a scenario over virtual time under Karpenter and under Cluster Autoscaler and prints what each costs, how
+long pods wait, and what is decided on the way.
+
+Usage: go run ./examples/replay [flags]
+
+  -scenario NAME|PATH|-   an embedded scenario, a file or directory of Kubernetes manifests, a .csv trace, or standard
+                          input (default: day)
+  -for DURATION           how long to play, such as 24h (default: as long as the scenario's timeline; needed without one)
+  -engine NAME            karpenter, cluster-autoscaler, or both with a comma (default: both)
+  -region REGION          move the scenario to another region of its cloud
+  -expander NAME          how Cluster Autoscaler chooses among node groups: least-waste, most-pods, least-nodes, price,
+                          priority, random, or a chain with commas (default: what the scenario says)
+  -seed N                 what arrives, how long it runs and what is interrupted is drawn from this seed (default 1)
+  -seeds N                play the seeds 1 to N, several at once, and print means, 95% intervals and the difference seed
+                          by seed
+  -decision-time NAME     how long decisions take: original (a fit to the originals' speed), measured (Binwright's own)
+                          or none (default original)
+  -interruptions=false    have no spot instance reclaimed
+  -no-handler             run Cluster Autoscaler without a termination handler: interrupted nodes vanish unannounced
+  -step DURATION          distance of the samples of the series in JSON and SVG, 0 for none (default 5m)
+  -format FORMAT          table, json or csv (default table)
+  -o FILE                 write there rather than to standard output
+  -svg FILE               draw pending pods, nodes and dollars an hour over time
+  -trace FILE             write each decision of the autoscalers as a row of CSV
+
+Examples:
+
+  go run ./examples/replay
+  go run ./examples/replay -for 6h -engine karpenter -trace decisions.csv -svg day.svg
+  go run ./examples/replay -seeds 10 -format json -o statistics.json
+  go run ./examples/replay -scenario web-fleet -for 2h -region eu-west-1 -interruptions=false
+
+Exit status: 0 if every replay was played to its end, 1 if one failed, 2 for bad usage or bad input, 130 if interrupted,
+after printing what is done.
+`
+
+// parse reads the command line. Its error lists every problem; the config is nil
+// only if the flags cannot be told apart or help was asked for.
+func parse(args []string, stdout io.Writer) (*config, error) {
+	c := &config{}
+	var engines names
+	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.scenario, "scenario", "day", "")
+	flags.DurationVar(&c.length, "for", 0, "")
+	flags.Var(&engines, "engine", "")
+	flags.StringVar(&c.region, "region", "", "")
+	flags.Var(&c.expander, "expander", "")
+	flags.Uint64Var(&c.seed, "seed", 1, "")
+	flags.IntVar(&c.seeds, "seeds", 0, "")
+	flags.StringVar(&c.decisionTime, "decision-time", "original", "")
+	flags.BoolVar(&c.interrupt, "interruptions", true, "")
+	flags.BoolVar(&c.noHandler, "no-handler", false, "")
+	flags.DurationVar(&c.step, "step", 5*time.Minute, "")
+	flags.StringVar(&c.format, "format", "table", "")
+	flags.StringVar(&c.output, "o", "", "")
+	flags.StringVar(&c.svg, "svg", "", "")
+	flags.StringVar(&c.trace, "trace", "", "")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return nil, errHelp
+	} else if err != nil {
+		return nil, fmt.Errorf("%w; -h shows the usage", err)
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var errs []error
+	if flags.NArg() > 0 {
+		errs = append(errs, fmt.Errorf("unexpected argument %q; the scenario is named with -scenario", flags.Arg(0)))
+	}
+	errs = append(errs, c.check(given)...)
+	errs = append(errs, c.choose(engines, given["seed"])...)
+	return c, errors.Join(errs...)
+}
+
+// check returns what is wrong with single flags and with flags that exclude each other.
+func (c *config) check(given map[string]bool) (errs []error) {
+	oneOf := func(flag, value string, known ...string) {
+		if !slices.Contains(known, value) {
+			errs = append(errs, unknown(flag, value, known))
+		}
+	}
+	oneOf("format", c.format, "table", "json", "csv")
+	oneOf("decision-time", c.decisionTime, "original", "measured", "none")
+	if regions := aws.Regions(); c.region != "" && !slices.Contains(regions, c.region) {
+		errs = append(errs, unknown("region", c.region, regions))
+		c.region = "" // so that the scenario does not report it, too
+	}
+	if given["for"] && c.length <= 0 {
+		errs = append(errs, fmt.Errorf("-for %v: it has to be above 0", c.length))
+	}
+	if c.step < 0 {
+		errs = append(errs, fmt.Errorf("-step %v is negative", c.step))
+	}
+	if given["seeds"] && c.seeds < 1 {
+		errs = append(errs, fmt.Errorf("-seeds %d: at least one seed is needed", c.seeds))
+	}
+	if given["seeds"] {
+		for _, one := range []string{"seed", "svg", "trace"} {
+			if given[one] {
+				errs = append(errs, fmt.Errorf("-%s is of one replay and cannot be given with -seeds", one))
+			}
+		}
+	}
+	if c.svg != "" && c.step == 0 {
+		errs = append(errs, errors.New("-svg needs samples: -step has to be above 0"))
+	}
+	return errs
+}
+
+// expanders are the names that -expander takes.
+var expanders = []string{
+	string(clusterautoscaler.LeastWaste), string(clusterautoscaler.MostPods), string(clusterautoscaler.LeastNodes),
+	string(clusterautoscaler.Price), string(clusterautoscaler.Priority), string(clusterautoscaler.Random),
+}
+
+// choose picks the autoscalers by name.
+func (c *config) choose(chosen names, seeded bool) (errs []error) {
+	var opts []clusterautoscaler.Option
+	if seeded {
+		opts = append(opts, clusterautoscaler.WithSeed(c.seed))
+	}
+	if len(c.expander) > 0 {
+		chain := make([]clusterautoscaler.Expander, len(c.expander))
+		for i, name := range c.expander {
+			chain[i] = clusterautoscaler.Expander(name)
+			if !slices.Contains(expanders, name) {
+				errs = append(errs, unknown("expander", name, expanders))
+			}
+		}
+		opts = append(opts, clusterautoscaler.WithExpander(chain...))
+		if _, err := clusterautoscaler.New(nil, opts...); len(errs) == 0 && errors.Is(err, clusterautoscaler.ErrOption) {
+			errs = append(errs, fmt.Errorf("-expander: %w", err))
+		}
+	}
+	group := replay.ClusterAutoscaler(opts...)
+	known := []string{"karpenter", group.Name}
+	if c.noHandler {
+		group = replay.ClusterAutoscalerWithoutHandler(opts...)
+	}
+	all := []replay.Autoscaler{replay.Karpenter(), group}
+	if len(chosen) == 0 {
+		c.autoscalers = all
+	}
+	for i, name := range chosen {
+		switch at := slices.Index(known, name); {
+		case at < 0:
+			errs = append(errs, unknown("engine", name, known))
+		case slices.Contains(chosen[:i], name):
+			errs = append(errs, fmt.Errorf("-engine %q is given twice", name))
+		default:
+			c.autoscalers = append(c.autoscalers, all[at])
+		}
+	}
+	return errs
+}
+
+func unknown(flag, value string, known []string) error {
+	hint := ""
+	if near := instancetypes.Nearest(value, known); near != "" {
+		hint = fmt.Sprintf(", did you mean %q?", near)
+	}
+	return fmt.Errorf("-%s %q is unknown%s (there are %s)", flag, value, hint, strings.Join(known, ", "))
+}
+
+// load reads the scenario: an embedded one, a trace or manifests.
+func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
+	opts := []scenarios.Option{scenarios.WithStdin(stdin)}
+	if c.region != "" {
+		opts = append(opts, scenarios.WithRegion(c.region))
+	}
+	known := scenarios.Names()
+	if slices.Contains(known, c.scenario) {
+		return c.lasting(scenarios.Named(c.scenario, opts...))
+	}
+	s, err := scenarios.Load(c.scenario, opts...)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(c.scenario, os.PathSeparator) && filepath.Ext(c.scenario) == "" {
+		return nil, unknown("scenario", c.scenario, known)
+	}
+	return c.lasting(s, err)
+}
+
+// lasting refuses a scenario of which it is not known how long to play it.
+func (c *config) lasting(s *scenarios.Scenario, err error) (*scenarios.Scenario, error) {
+	if err == nil && c.length == 0 && s.Horizon() == 0 {
+		return nil, fmt.Errorf("scenario %s has no timeline; say how long to play it, such as -for 2h", s.Name)
+	}
+	return s, err
+}
+
+// settings are those of one replay.
+func (c *config) settings(s *scenarios.Scenario, seed uint64) (replay.Settings, error) {
+	settings := replay.DefaultSettings(s.Catalog.Info().Provider)
+	settings.For, settings.Step, settings.Seed = c.length, c.step, seed
+	if !c.interrupt {
+		settings.Cloud.Hazard = replay.NoHazard
+	}
+	var err error
+	settings.DecisionTime, err = replay.DecisionTimeNamed(c.decisionTime)
+	return settings, err
+}
