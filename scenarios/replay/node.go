@@ -255,6 +255,7 @@ func (r *replay) end(n *node, why string) error {
 	if n.id == noNode {
 		return r.gone(n)
 	}
+	r.forgetNode(n) // no pod is bound to an instance that ends
 	n.next = r.at(r.now+r.settings.Latencies.Terminate.draw(r.nodeLuck), rankCloud, func() error { return r.gone(n) })
 	return nil
 }
@@ -304,6 +305,13 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 		r.budgets.changed(p)
 	}
 	r.stopBill(n)
+	// The scheduler could go on binding pods there for a while; here it does not.
+	if n.id != noNode {
+		n.taint(corev1.TaintNodeUnreachable, "", corev1.TaintEffectNoSchedule)
+		if err := r.scheduler.model.UpdateNode(n.id, n.obj); err != nil {
+			return fmt.Errorf("node %s: %w", n.name, err)
+		}
+	}
 	n.next = r.at(r.now+noticed, rankCloud, func() error {
 		if err := r.losePods(n, why); err != nil {
 			return err
@@ -318,13 +326,19 @@ const noNode = kubescheduler.None
 
 // gone removes the Node object.
 func (r *replay) gone(n *node) error {
-	if n.id != noNode {
-		r.scheduler.model.RemoveNode(n.id)
-		delete(r.byID, n.id)
-		n.id = noNode
-	}
+	r.forgetNode(n)
 	r.drop(n)
 	return r.autoscaler.nodeGone(n)
+}
+
+// forgetNode takes a node away from the scheduler.
+func (r *replay) forgetNode(n *node) {
+	if n.id == noNode {
+		return
+	}
+	r.scheduler.model.RemoveNode(n.id)
+	delete(r.byID, n.id)
+	n.id = noNode
 }
 
 // interrupt gives notice that the cloud takes a spot instance back, and takes it back.
