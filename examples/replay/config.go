@@ -227,7 +227,7 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	if c.region != "" {
 		opts = append(opts, scenarios.WithRegion(c.region))
 	}
-	known := scenarios.Names()
+	known := slices.Concat(scenarios.Timelines(), scenarios.Names())
 	if slices.Contains(known, c.scenario) {
 		return c.lasting(scenarios.Named(c.scenario, opts...))
 	}
