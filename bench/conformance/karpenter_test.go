@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/binwright/binwright/bench/internal/cases"
 	"github.com/binwright/binwright/bench/internal/recorded"
@@ -179,4 +182,101 @@ func placesOf(plan *packing.Plan) map[string]*place {
 		}
 	}
 	return out
+}
+
+// A packer that has seen the cluster before decides, pack after pack, what one decides
+// that has not. The caller may use its own slices again: only objects are known again.
+func TestKarpenterPacksChangesAsAnew(t *testing.T) {
+	count := 8
+	if testing.Short() {
+		count = 1
+	}
+	for _, profile := range []string{"topology", "preferences", "daemons", "existing", "hostports", "mixed", "volumes", "odd"} {
+		for seed := range uint64(count) {
+			p, err := cases.Generate(profile, 2000+seed)
+			if err != nil {
+				t.Fatal(profile, seed, err)
+			}
+			remembers, err := p.Packer()
+			if err != nil {
+				t.Fatal(p.Name, err)
+			}
+			rng := rand.New(rand.NewPCG(seed, 1))
+			for step := range 8 {
+				anew, err := p.Packer()
+				if err != nil {
+					t.Fatal(p.Name, err)
+				}
+				want, err := anew.Pack(context.Background(), p.Snapshot)
+				if err != nil {
+					t.Fatal(p.Name, err)
+				}
+				got, err := remembers.Pack(context.Background(), p.Snapshot)
+				if err != nil {
+					t.Fatal(p.Name, err)
+				}
+				if d := recorded.Difference(recorded.FromPlan(want), recorded.FromPlan(got)); d != "" {
+					t.Fatalf("%s, step %d: %s", p.Name, step, d)
+				}
+				change(rng, p.Snapshot, want)
+			}
+		}
+	}
+}
+
+// change is what happens to a cluster between two packs: some pods are bound where the
+// plan puts them, some end, a node goes, another is labelled anew. Objects that
+// were in the snapshot stay as they are.
+func change(rng *rand.Rand, s *packing.Snapshot, plan *packing.Plan) {
+	bound := map[*corev1.Pod]bool{}
+	bind := func(n *packing.Node, pods []*corev1.Pod) *packing.Node {
+		next := n
+		if rng.IntN(2) == 0 {
+			next = &packing.Node{Node: n.Node, Pods: slices.Clone(n.Pods), Claim: n.Claim, Price: n.Price}
+		}
+		for _, pod := range pods {
+			if rng.IntN(2) == 0 {
+				bound[pod] = true
+				placed := pod.DeepCopy()
+				placed.Spec.NodeName = n.Name
+				next.Pods = append(next.Pods, placed)
+			}
+		}
+		return next
+	}
+	places := map[string][]*corev1.Pod{}
+	for _, at := range plan.Placements {
+		places[at.Node.Name] = at.Pods
+	}
+	var nodes []*packing.Node
+	for _, n := range s.Nodes {
+		next := bind(n, places[n.Name])
+		switch rng.IntN(12) {
+		case 0:
+			continue
+		case 1:
+			next.Node = n.Node.DeepCopy()
+			next.Labels[corev1.LabelTopologyZone] = []string{"zone-a", "zone-b", "zone-c"}[rng.IntN(3)]
+		case 2:
+			if len(next.Pods) > 0 {
+				placed := next.Pods[0].DeepCopy() // as if it had been replaced
+				placed.Labels = map[string]string{"app": "other"}
+				next.Pods[0] = placed
+			}
+		case 3:
+			rng.Shuffle(len(next.Pods), func(i, j int) { next.Pods[i], next.Pods[j] = next.Pods[j], next.Pods[i] })
+		}
+		nodes = append(nodes, next)
+	}
+	for _, l := range plan.Launches {
+		if l.InstanceType == nil || rng.IntN(2) == 0 {
+			continue
+		}
+		n := packing.TemplateNode(l.InstanceType, packing.TemplateOptions{Zone: l.Zone, CapacityType: l.CapacityType})
+		n.Name = fmt.Sprintf("launched-%d", rng.Uint64())
+		n.Labels[corev1.LabelHostname], n.Labels[packing.LabelNodePool] = n.Name, l.NodePool.Name
+		nodes = append(nodes, bind(&packing.Node{Node: n}, l.Pods))
+	}
+	s.Nodes = nodes
+	s.Pods = slices.DeleteFunc(slices.Clone(s.Pods), func(p *corev1.Pod) bool { return bound[p] })
 }

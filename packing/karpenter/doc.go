@@ -31,15 +31,14 @@
 // # Packing again after a small change
 //
 // A controller asks again and again about a cluster that has changed little. Call one
-// Packer for all of it, and hand in what has not changed as the same objects: a
-// *packing.Node that has a pod more or less, another label or another claim is a new
-// one, with a new slice of pods, and all others keep their addresses. The Packer
-// knows nodes by address, pods of one controller by the slices and maps that they
+// Packer for all of it, and hand in what has not changed as the same objects, the
+// packing.Node of each node too. An object that changed is a new one: a corev1.Node with
+// another label, a claim in another state. A packing.Node may keep its address: its fields
+// are looked at, and its pods one by one, so that the list may use the same memory again. The
+// Packer knows nodes by address, pods of one controller by the slices and maps that they
 // share (containers, labels, affinity), and volumes, namespaces and daemon sets as long as
 // the lists hold the same objects, and compiles only what it does not know. That
-// decides nothing: a Packer that has seen a cluster before decides as one that has not. An object
-// that was changed in place is taken for what it was, but for a node's list of pods, price
-// and claim, which are looked at.
+// decides nothing: a Packer that has seen a cluster before decides as one that has not.
 //
 // What is known of a node is forgotten some packs after it was last there; each pack that
 // runs at the same time as others has a memory of its own. BenchmarkRepack measures it: of

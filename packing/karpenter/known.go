@@ -18,7 +18,7 @@ import (
 // it: what does not depend on the rest of the snapshot, and the last of what does.
 type knownNode struct {
 	*packing.Node
-	was  packing.Node // the struct as it was compiled
+	was  packing.Node // the struct as it was compiled, with a copy of the list of pods
 	seen int          // the last pack that it was part of
 
 	active      bool // takes pods; a node being deleted only counts for topologies
@@ -113,12 +113,11 @@ func (m *memory) node(src *packing.Node) (*knownNode, error) {
 	return k, nil
 }
 
-// unchanged reports whether the node is still what it was when it was compiled, as
-// far as that is quick to see.
+// unchanged reports whether the node is still what it was when it was compiled: made of
+// the same objects. The list of pods is the caller's, who may use its memory again.
 func (k *knownNode) unchanged() bool {
 	n := k.Node
-	return n.Node == k.was.Node && len(n.Pods) == len(k.was.Pods) && n.Claim == k.was.Claim && n.Price == k.was.Price &&
-		(len(n.Pods) == 0 || &n.Pods[0] == &k.was.Pods[0])
+	return n.Node == k.was.Node && n.Claim == k.was.Claim && n.Price == k.was.Price && slices.Equal(n.Pods, k.was.Pods)
 }
 
 func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
@@ -126,6 +125,7 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 		return nil, fmt.Errorf("pod %d is nil", at)
 	}
 	k := &knownNode{Node: src, was: *src, pool: -1}
+	k.was.Pods = slices.Clone(src.Pods)
 	managed := src.NodePool() != "" || src.Claim != nil
 	registered := !managed || src.Labels[requirements.LabelRegistered] == "true" && (src.Claim == nil || !src.Claim.Unregistered)
 	k.initialized = !managed || src.Labels[requirements.LabelInitialized] == "true"
