@@ -5,7 +5,7 @@
 //	go test -run '^$' -bench . ./bench/...
 //	go test -run '^$' -bench 'Pack/engine=karpenter/mix=diverse/pods=10000$' ./bench
 //
-// Beside ns/op each benchmark reports pods/s, nodes, $/h and B/pod (allocated
+// Beside ns/op each benchmark reports pods/s, nodes, $/h, B/pod and allocs/pod (allocated
 // during one decision). A plan is checked by the referee before it is measured;
 // pods that a plan leaves are reported as the metric "left". With -short sizes
 // end at 1,000 pods; sizes beyond one that took more than five seconds are skipped (-v says so),
