@@ -129,7 +129,7 @@ func (c *caController) assumptions() []string {
 	if c.handler {
 		return append(out, "a termination handler cordons and drains nodes whose interruption is announced")
 	}
-	return append(out, fmt.Sprintf("that an interrupted node is gone is noticed after %v", nodeLossNoticed))
+	return append(out, fmt.Sprintf("that an interrupted node is gone is noticed after %v, but kube-scheduler puts no more pods on it", nodeLossNoticed))
 }
 
 // nodeObject implements autoscaler: the labels and taints of the group on the type that was launched.

@@ -251,11 +251,14 @@ func (r *replay) end(n *node, why string) error {
 	if err := r.losePods(n, why); err != nil {
 		return err
 	}
+	if n.state >= nodeEnding {
+		return nil // the autoscaler ended it as its last pod left
+	}
 	r.stopBill(n)
 	if n.id == noNode {
 		return r.gone(n)
 	}
-	r.forgetNode(n) // no pod is bound to an instance that ends
+	r.unschedule(n)
 	n.next = r.at(r.now+r.settings.Latencies.Terminate.draw(r.nodeLuck), rankCloud, func() error { return r.gone(n) })
 	return nil
 }
@@ -305,10 +308,12 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 		r.budgets.changed(p)
 	}
 	r.stopBill(n)
-	// The scheduler could go on binding pods there for a while; here it does not.
 	if n.id != noNode {
-		n.taint(corev1.TaintNodeUnreachable, "", corev1.TaintEffectNoSchedule)
-		if err := r.scheduler.model.UpdateNode(n.id, n.obj); err != nil {
+		// Kube-scheduler learns that the node is lost well before its pods are replaced;
+		// that it learns it at once is a simplification.
+		closed := *n.obj
+		closed.Spec.Unschedulable = true
+		if err := r.scheduler.model.UpdateNode(n.id, &closed); err != nil {
 			return fmt.Errorf("node %s: %w", n.name, err)
 		}
 	}
@@ -324,9 +329,18 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 // noNode is the id of a node that the scheduler does not know.
 const noNode = kubescheduler.None
 
+// unschedule takes a node without pods from kube-scheduler, which puts none on it any more.
+func (r *replay) unschedule(n *node) {
+	if n.id != noNode {
+		r.scheduler.model.RemoveNode(n.id)
+		delete(r.byID, n.id)
+		n.id = noNode
+	}
+}
+
 // gone removes the Node object.
 func (r *replay) gone(n *node) error {
-	r.forgetNode(n)
+	r.unschedule(n)
 	r.drop(n)
 	return r.autoscaler.nodeGone(n)
 }
