@@ -118,7 +118,8 @@ func (s *scheduler) attempt(p *pod) error {
 	if p.class.Relational() {
 		version[1] = s.bindings
 	}
-	if s.failedAt[p.class] != version {
+	// What failed for its class may succeed for a pod that room is kept for.
+	if s.failedAt[p.class] != version || p.queue.nominee != nil {
 		nominated := kubescheduler.None
 		if n := p.queue.nominee; n != nil {
 			nominated = n.id
@@ -157,10 +158,16 @@ func (s *scheduler) park(p *pod) {
 func (s *scheduler) freed(n *node) {
 	s.freedom++
 	for _, w := range s.waiting {
-		if len(w.pods) > 0 && (w.class.Relational() || n.state == nodeReady && s.model.Fits(w.class, n.id)) {
+		if len(w.pods) > 0 && (w.class.Relational() || n.state == nodeReady && (s.model.Fits(w.class, n.id) || w.awaits(n))) {
 			s.unpark(w)
 		}
 	}
+}
+
+// awaits reports whether a pod of the class has made others go from a node. What room is kept
+// for it there counts as taken for other pods of the class.
+func (w *waitingClass) awaits(n *node) bool {
+	return slices.ContainsFunc(w.pods, func(p *pod) bool { return p.queue.nominee == n })
 }
 
 func (s *scheduler) unpark(w *waitingClass) {
