@@ -43,7 +43,7 @@ func TestHarshCloudOverTheDay(t *testing.T) {
 }
 
 func TestHarshCloudUnderGeneratedWork(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		s, err := scenarios.GenerateTimeline(arrivals.Synthetic{Seed: seed, Nodes: 6, Pods: 200, Classes: 6, For: 2 * time.Hour})
 		require.NoError(t, err)
 		for _, a := range allAutoscalers() {

@@ -1,0 +1,75 @@
+package replay
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A node goes by the scan at which it has been unneeded for ten minutes, which count from the
+// first scan after its pod was done.
+func TestScaleDown(t *testing.T) {
+	x := &stage{last: time.Hour}
+	x.job("work", time.Minute, 1, "3", "10m", "")
+	r, decisions := x.play(t, ClusterAutoscaler())
+	up := scanAt(1, time.Minute+newestPods)
+	done := up + groupLaunchTime + bootTime + podStartTime + 10*time.Minute
+	down := moments(decisions, "scale-down")
+	require.Len(t, down, 1)
+	unneeded := scanAt(1, done)
+	require.Contains(t, []time.Duration{unneeded + 10*time.Minute, unneeded + 10*time.Minute + 10*time.Second}, down[0])
+	delay := 5 * time.Second // --node-delete-delay-after-taint
+	require.InDelta(t, (down[0] + delay - up - groupLaunchTime).Hours(), r.Nodes.NodeHours, 1e-9)
+	require.Equal(t, 1, r.Nodes.ScaledDown)
+	require.Zero(t, r.Nodes.AtEnd)
+}
+
+// With a handler the pod is evicted at the notice, two minutes before the instance goes.
+func TestInterruptionWithHandler(t *testing.T) {
+	x := &stage{last: time.Hour, capacityType: "spot"}
+	x.deployment("web", 1, "3", "", "")
+	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Cloud.Hazard = once() })
+	notices := moments(decisions, "interruption")
+	require.Len(t, notices, 1)
+	ups := moments(decisions, "scale-up")
+	require.Equal(t, []time.Duration{scanAt(1, newestPods), scanAt(1, notices[0]+newestPods)}, ups)
+	require.Equal(t, []ReasonCount{{evictedByInterruption, 1}}, r.Pods.EvictedBy)
+	require.InDelta(t, (ups[0] + groupLaunchTime + bootTime + ups[1] - notices[0] + groupLaunchTime + bootTime).Seconds(),
+		r.Wait.PendingPodSeconds, 1e-6)
+	require.Equal(t, 1, r.Pods.RunningAtEnd)
+}
+
+// Without one the pod is missed 105 s after the instance is gone. By then the group has replaced it.
+func TestInterruptionWithoutHandler(t *testing.T) {
+	x := &stage{last: time.Hour, capacityType: "spot"}
+	x.deployment("web", 1, "3", "", "")
+	var running []int
+	r, decisions := x.play(t, ClusterAutoscalerWithoutHandler(), func(s *Settings) { s.Cloud.Hazard, s.Step = once(), time.Second })
+	gone := moments(decisions, "interruption")
+	require.Len(t, gone, 1)
+	require.Equal(t, []time.Duration{scanAt(1, newestPods)}, moments(decisions, "scale-up"))
+	require.InDelta(t, (scanAt(1, newestPods) + groupLaunchTime + bootTime).Seconds(), r.Wait.PendingPodSeconds, 1e-6, "the second pod did not wait")
+	require.Equal(t, 2, r.Nodes.Launched)
+	require.Equal(t, 2, r.Pods.Created)
+	for _, s := range r.Series {
+		if s.At > gone[0] && s.RunningPods == 0 {
+			running = append(running, s.RunningPods)
+		}
+	}
+	require.InDelta(t, (nodeLossNoticed + podStartTime).Seconds(), len(running), 1)
+}
+
+// An instance that does not join is given up after 15 minutes, and its group left alone for 5.
+func TestNeverJoinsUnderClusterAutoscaler(t *testing.T) {
+	x := &stage{last: 30 * time.Minute}
+	x.job("work", time.Minute, 1, "3", "10m", "")
+	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Cloud.NeverJoin = 1 })
+	up := scanAt(1, time.Minute+newestPods)
+	ups := moments(decisions, "scale-up")
+	require.Len(t, ups, 2)
+	require.Equal(t, up, ups[0])
+	require.InDelta(t, (up + 20*time.Minute).Seconds(), ups[1].Seconds(), 10.001)
+	require.Equal(t, 1, r.Pods.PendingAtEnd)
+	require.Zero(t, r.Pods.Finished)
+}

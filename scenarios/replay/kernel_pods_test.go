@@ -1,0 +1,91 @@
+package replay
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGiveUp(t *testing.T) {
+	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
+		x := &stage{last: time.Hour}
+		x.job("work", time.Minute, 2, "3", "10m", ", giveUp: 5m")
+		r, _ := x.play(t, a, func(s *Settings) { s.Cloud.Shortages = []Shortage{{For: time.Hour}} })
+		require.Equal(t, 2, r.Pods.Created)
+		require.Equal(t, 2, r.Pods.GaveUp)
+		require.InDelta(t, 2*300, r.Wait.PendingPodSeconds, 1e-6)
+		require.Zero(t, r.Cost.TotalUSD)
+		require.Positive(t, r.Nodes.Failures())
+	}
+}
+
+// A placeholder gives way to a pod that counts for more, which waits for its end only; the
+// placeholder's successor has a node made.
+func TestPlaceholderGivesWay(t *testing.T) {
+	x := &stage{last: 20 * time.Minute}
+	x.objects = append(x.objects, `apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: placeholder}
+value: -5
+`)
+	x.deployment("headroom", 1, "3", "", "priorityClassName: placeholder, ")
+	x.job("work", 10*time.Minute, 1, "3", "1h", "")
+	r, decisions := x.play(t, Karpenter())
+	require.Equal(t, seconds(1, 601), moments(decisions, "launch"))
+	require.Equal(t, []ReasonCount{{evictedByPreemption, 1}}, r.Pods.EvictedBy)
+	require.Equal(t, 3, r.Wait.ToBound.Count)
+	require.InDelta(t, (53+podStopTime.Seconds()+53)/3, r.Wait.ToBound.Mean, 1e-6)
+	require.Equal(t, 2, r.Pods.RunningAtEnd)
+}
+
+// Of eight replicas never more than a quarter is missing or too much, and all are replaced.
+func TestRollingUpdateStaysWithinBounds(t *testing.T) {
+	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
+		x := &stage{last: 25 * time.Minute}
+		x.deployments = []string{"{name: web, rollouts: [10m]}"}
+		x.deployment("web", 8, "1", "", "")
+		r, _ := x.play(t, a, func(s *Settings) { s.Step = time.Second })
+		for _, s := range r.Series {
+			if s.At >= 10*time.Minute {
+				require.GreaterOrEqual(t, s.RunningPods, 6, "%v", s.At)
+				require.LessOrEqual(t, s.RunningPods+s.PendingPods, 10, "%v", s.At)
+			}
+		}
+		require.Equal(t, 16, r.Pods.Created-totalOf(r.Pods.EvictedBy))
+		require.Equal(t, 8, r.Pods.Deleted)
+		require.Equal(t, 8, r.Pods.RunningAtEnd)
+	}
+}
+
+func TestEmptyClusterCostsNothing(t *testing.T) {
+	for _, a := range allAutoscalers() {
+		r, decisions := (&stage{last: 24 * time.Hour}).play(t, a)
+		require.Zero(t, r.Cost.TotalUSD)
+		require.Zero(t, r.Nodes.Requested)
+		require.Empty(t, decisions)
+	}
+}
+
+// Little's law: what waits and what runs on average is the rate of arrivals times the mean time.
+func TestLittlesLaw(t *testing.T) {
+	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
+		x := &stage{last: 12 * time.Hour}
+		x.jobs = []string{"{name: work, arrivals: {poisson: {perHour: 60}}, runs: {constant: 10m}}"}
+		x.jobObject("work", "1", `karpenter.sh/do-not-disrupt: "true", cluster-autoscaler.kubernetes.io/safe-to-evict: "false"`, "")
+		r, _ := x.play(t, a, func(s *Settings) { s.Step = time.Second })
+		require.Empty(t, r.Pods.EvictedBy)
+		require.InDelta(t, 720, r.Pods.Created, 5*27, "five standard deviations")
+
+		var pending, running float64
+		for _, s := range r.Series {
+			pending += float64(s.PendingPods) / float64(len(r.Series))
+			running += float64(s.RunningPods) / float64(len(r.Series))
+		}
+		rate := float64(r.Pods.Created) / r.Duration.Seconds()
+		// Those that wait or run at the end have not done so for their full time.
+		require.InDelta(t, rate*600, running, 0.05*rate*600)
+		require.InDelta(t, rate*r.Wait.ToBound.Mean, pending, 0.05*rate*r.Wait.ToBound.Mean+0.02)
+		require.InDelta(t, pending*r.Duration.Seconds(), r.Wait.PendingPodSeconds, 0.02*r.Wait.PendingPodSeconds)
+	}
+}
