@@ -345,16 +345,6 @@ func (r *replay) gone(n *node) error {
 	return r.autoscaler.nodeGone(n)
 }
 
-// forgetNode takes a node away from the scheduler.
-func (r *replay) forgetNode(n *node) {
-	if n.id == noNode {
-		return
-	}
-	r.scheduler.model.RemoveNode(n.id)
-	delete(r.byID, n.id)
-	n.id = noNode
-}
-
 // interrupt gives notice that the cloud takes a spot instance back, and takes it back.
 func (r *replay) interrupt(n *node) error {
 	if !n.billed() {

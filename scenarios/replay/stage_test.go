@@ -44,6 +44,21 @@ spec:
 `, name, cpu, annotations, spec))
 }
 
+// deployment adds a Deployment with further fields of its spec and its pods' spec.
+func (s *stage) deployment(name string, replicas int, cpu, spec, podSpec string) {
+	s.objects = append(s.objects, fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s, namespace: default, uid: %[1]s-uid}
+spec:
+  replicas: %d
+  selector: {matchLabels: {app: %[1]s}}
+  %[4]s
+  template:
+    metadata: {labels: {app: %[1]s}}
+    spec: {%[5]s containers: [{name: main, image: main, resources: {requests: {cpu: %[3]q, memory: 64Mi}}}]}
+`, name, replicas, cpu, spec, podSpec))
+}
+
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise
