@@ -83,13 +83,18 @@ func (r *replay) checkNode(n *node) error {
 		cpu += p.cpu
 		memory += p.memory
 	}
-	switch {
-	case cpu != n.cpu || memory != n.memory:
+	if cpu != n.cpu || memory != n.memory {
 		return fmt.Errorf("%w: pods of node %s request %d milli-CPU and %d bytes, %d and %d are accounted", ErrConservation, n.name, cpu, memory, n.cpu, n.memory)
-	case n.existing:
-		return nil // a node may have come overcommitted
-	case n.obj != nil && (cpu > n.bill.milliCPU || memory > n.bill.memory):
-		return fmt.Errorf("%w: node %s holds %d milli-CPU and %d bytes of %d and %d", ErrConservation, n.name, cpu, memory, n.bill.milliCPU, n.bill.memory)
 	}
-	return nil
+	return r.checkRoom(n)
+}
+
+// checkRoom checks that a node does not run more than it can hold. It costs next to nothing and
+// is made at each binding. A node of the scenario may have come overcommitted.
+func (r *replay) checkRoom(n *node) error {
+	if n.existing || n.obj == nil || n.holds(len(n.pods), n.cpu, n.memory) {
+		return nil
+	}
+	return fmt.Errorf("%w: node %s holds %d pods, %d milli-CPU and %d bytes of %d, %d and %d", ErrConservation,
+		n.name, len(n.pods), n.cpu, n.memory, n.obj.Status.Allocatable.Pods().Value(), n.bill.milliCPU, n.bill.memory)
 }

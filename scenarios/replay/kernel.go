@@ -109,6 +109,7 @@ func Run(ctx context.Context, s *scenarios.Scenario, a Autoscaler, settings Sett
 		nodeLuck: draws(settings.Seed, "nodes"), podLuck: draws(settings.Seed, "pods"),
 		meter: newMeter(settings.Step),
 	}
+	r.meter.commit(s.Commitments)
 	if r.length == 0 {
 		r.length = s.Horizon()
 	}
@@ -299,7 +300,7 @@ func (r *replay) workload(kind string, name types.NamespacedName) (*workload, er
 
 // adopt puts a node of the scenario and its pods in place.
 func (r *replay) adopt(src *packing.Node) error {
-	n := &node{name: src.Name, obj: src.Node.DeepCopy(), id: noNode, state: nodeReady, existing: true, wasReady: true}
+	n := &node{name: src.Name, obj: src.Node.DeepCopy(), id: noNode, state: nodeReady, existing: true}
 	r.attach(n, src)
 	n.bill = r.billOf(n)
 	if n.bill.price == 0 {
@@ -367,6 +368,7 @@ func (r *replay) attach(n *node, src *packing.Node) {
 	}
 	if n.pool.instanceType != nil {
 		r.supply.started(n.pool)
+		r.planInterruption(n) // its age does not matter: the hazard is constant
 	}
 }
 

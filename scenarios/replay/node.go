@@ -51,7 +51,6 @@ type node struct {
 	lastPodEvent             time.Duration
 	next                     *event // what is due next: launch, join, readiness, end
 	reclaim, expire          *event
-	wasReady                 bool
 	deletion                 *deletion // by Cluster Autoscaler, nil if there is none
 	drainBegan               time.Duration
 	leaving                  string // why it goes
@@ -71,11 +70,25 @@ func (n *node) drop(p *pod) {
 	n.view = nil
 }
 
+// podEvent notes that a pod was bound, ended or was told to stop. Karpenter writes the moment down
+// unless it did so within the last ten seconds (pkg/controllers/nodeclaim/podevents/controller.go).
+func (n *node) podEvent(now time.Duration) {
+	const dedupe = 10 * time.Second
+	if n.lastPodEvent == 0 || now-n.lastPodEvent >= dedupe {
+		n.lastPodEvent = now
+	}
+}
+
 // registered reports whether the node has joined the cluster and is there still.
 func (n *node) registered() bool { return n.state >= nodeJoined && n.state < nodeGone }
 
 // billed reports whether the node's instance runs.
 func (n *node) billed() bool { return n.state >= nodeBooting && n.state < nodeEnding }
+
+// holds reports whether so much fits on the node when it is empty.
+func (n *node) holds(pods int, milliCPU, memory int64) bool {
+	return int64(pods) <= n.obj.Status.Allocatable.Pods().Value() && milliCPU <= n.bill.milliCPU && memory <= n.bill.memory
+}
 
 // update replaces the Node object.
 func (n *node) update(change func(*corev1.Node)) {
@@ -143,9 +156,7 @@ func (r *replay) launched(n *node, got pool) error {
 	n.obj.CreationTimestamp = metav1.NewTime(r.moment())
 	n.bill = r.billOf(n)
 	r.meter.nodeLaunched(n.bill)
-	if after, ok := r.supply.lifetime(got); ok {
-		n.reclaim = r.at(r.now+max(0, after-r.settings.Cloud.Notice), rankCloud, func() error { return r.interrupt(n) })
-	}
+	r.planInterruption(n)
 	if r.settings.Cloud.NeverJoin == 0 || r.supply.joins.Float64() >= r.settings.Cloud.NeverJoin {
 		boot := r.settings.Latencies.boot(got.instanceType, r.nodeLuck)
 		n.next = r.at(r.now+boot, rankCloud, func() error { return r.join(n) })
@@ -201,7 +212,7 @@ func (r *replay) join(n *node) error {
 
 // ready has a node take pods.
 func (r *replay) ready(n *node) error {
-	n.state, n.readied, n.wasReady = nodeReady, r.now, true
+	n.state, n.readied = nodeReady, r.now
 	n.update(func(o *corev1.Node) {
 		o.Spec.Taints = slices.DeleteFunc(o.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
 		setReady(o, corev1.ConditionTrue, r.moment())
@@ -299,12 +310,8 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 		if p.daemon || p.state == podStopping {
 			continue
 		}
-		p.next.cancel()
-		if p.state == podRunning {
-			r.meter.running(-1)
-		}
-		p.wasRunning = p.state == podRunning
-		p.state, p.leaving, p.unnoticed = podStopping, why, true
+		r.halt(p)
+		p.leaving, p.unnoticed = why, true
 		r.budgets.changed(p)
 	}
 	r.stopBill(n)
@@ -345,6 +352,13 @@ func (r *replay) gone(n *node) error {
 	return r.autoscaler.nodeGone(n)
 }
 
+// planInterruption draws when the cloud takes an instance back, if it ever does.
+func (r *replay) planInterruption(n *node) {
+	if after, ok := r.supply.lifetime(n.pool); ok {
+		n.reclaim = r.at(r.now+max(0, after-r.settings.Cloud.Notice), rankCloud, func() error { return r.interrupt(n) })
+	}
+}
+
 // interrupt gives notice that the cloud takes a spot instance back, and takes it back.
 func (r *replay) interrupt(n *node) error {
 	if !n.billed() {
@@ -367,12 +381,16 @@ func (r *replay) startDaemons(n *node) error {
 		if !r.scheduler.model.Selects(d.class, n.id) {
 			continue
 		}
+		cpu, memory := d.class.Requests().Get(corev1.ResourceCPU), d.class.Requests().Get(corev1.ResourceMemory)
+		if !n.holds(len(n.pods)+1, n.cpu+cpu, n.memory+memory) {
+			continue // it would wait for room for ever
+		}
 		obj := *d.pod
 		obj.Name = d.pod.Name + "-" + n.name
 		obj.UID = uidOf(obj.Namespace, "DaemonSet/"+obj.Name)
 		obj.CreationTimestamp = metav1.NewTime(r.moment())
 		p := &pod{obj: &obj, daemon: true, class: d.class, created: r.now, priority: d.class.Priority,
-			cpu: d.class.Requests().Get(corev1.ResourceCPU), memory: d.class.Requests().Get(corev1.ResourceMemory)}
+			cpu: cpu, memory: memory}
 		r.place(p, n)
 		running := *p.obj
 		running.Status.Phase = corev1.PodRunning

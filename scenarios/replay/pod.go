@@ -42,8 +42,10 @@ type pod struct {
 	giveUp *event
 	// leaving is why the pod was evicted, "" if it ends by itself or by its user.
 	leaving string
-	// unnoticed: its node is gone and nobody knows yet; wasRunning is whether it ran then.
-	unnoticed, wasRunning bool
+	// unnoticed: its node is gone and nobody knows yet.
+	unnoticed bool
+	// ran is for how long its containers were up when it was told to stop or lost its node.
+	ran time.Duration
 
 	priority    int32
 	cpu, memory int64 // requests in milli-CPU and bytes
@@ -117,6 +119,9 @@ func (r *replay) bind(p *pod, n *node) error {
 	}
 	p.giveUp.cancel()
 	r.place(p, n)
+	if err := r.checkRoom(n); err != nil {
+		return err
+	}
 	r.meter.pending(-1)
 	r.meter.podBound(r.now - p.created)
 	delay := r.settings.Latencies.PodStart.draw(r.podLuck)
@@ -136,7 +141,9 @@ func (r *replay) place(p *pod, n *node) {
 	r.usage(n, p.cpu, p.memory)
 	r.scheduler.model.Bind(p.class, n.id)
 	r.scheduler.placed(p)
-	n.lastPodEvent = r.now
+	if !p.daemon {
+		n.podEvent(r.now)
+	}
 }
 
 // start has a pod's containers run.
@@ -169,6 +176,7 @@ func (p *pod) replaceObject(obj *corev1.Pod) {
 func (r *replay) finish(p *pod) error {
 	r.meter.running(-1)
 	r.meter.podFinished()
+	p.node.podEvent(r.now)
 	return r.leave(p)
 }
 
@@ -197,49 +205,55 @@ func (r *replay) stop(p *pod, reason string) error {
 	if p.state == podStopping || p.state == podGone {
 		return nil
 	}
-	p.next.cancel()
+	r.halt(p)
 	p.leaving = reason
-	wasRunning := p.state == podRunning
-	p.wasRunning, p.state = wasRunning, podStopping
 	made := *p.obj
-	now := metav1.NewTime(r.moment())
-	made.DeletionTimestamp = &now
+	// The API server states when the grace period ends.
+	gone := metav1.NewTime(r.moment().Add(p.grace()))
+	made.DeletionTimestamp = &gone
 	p.replaceObject(&made)
-	if wasRunning {
-		r.meter.running(-1)
-	}
+	p.node.podEvent(r.now)
 	r.budgets.changed(p)
 	r.autoscaler.podChanged(p)
-	delay := r.settings.Latencies.PodStop.draw(r.podLuck)
-	if grace := p.obj.Spec.TerminationGracePeriodSeconds; grace != nil {
-		delay = min(delay, time.Duration(*grace)*time.Second)
-	} else {
-		delay = min(delay, defaultGrace)
-	}
-	p.next = r.at(r.now+delay, rankPods, func() error { return r.stopped(p, wasRunning) })
+	delay := min(p.grace(), r.settings.Latencies.PodStop.draw(r.podLuck))
+	p.next = r.at(r.now+delay, rankPods, func() error {
+		r.countEnd(p)
+		return r.leave(p)
+	})
 	return r.replaced(p)
+}
+
+// halt ends the run of a pod that has a node.
+func (r *replay) halt(p *pod) {
+	p.next.cancel()
+	if p.state == podRunning {
+		r.meter.running(-1)
+		p.ran = r.now - p.started
+	}
+	p.state = podStopping
 }
 
 // defaultGrace is the default of terminationGracePeriodSeconds.
 const defaultGrace = 30 * time.Second
 
-// stopped ends a pod that was told to stop.
-func (r *replay) stopped(p *pod, wasRunning bool) error {
-	r.countEnd(p, wasRunning)
-	return r.leave(p)
+// grace is how long the pod may take to stop.
+func (p *pod) grace() time.Duration {
+	if grace := p.obj.Spec.TerminationGracePeriodSeconds; grace != nil {
+		return time.Duration(*grace) * time.Second
+	}
+	return defaultGrace
 }
 
 // countEnd counts a pod that was told to stop, or lost, as deleted by its user or as evicted.
-func (r *replay) countEnd(p *pod, wasRunning bool) {
-	if p.leaving == "" {
+func (r *replay) countEnd(p *pod) {
+	switch {
+	case p.leaving == "":
 		r.meter.podDeleted()
-		return
+	case p.job != nil:
+		r.meter.podEvicted(p.leaving, p.ran)
+	default:
+		r.meter.podEvicted(p.leaving, 0)
 	}
-	lost := time.Duration(0)
-	if p.job != nil && wasRunning {
-		lost = r.now - p.started
-	}
-	r.meter.podEvicted(p.leaving, lost)
 }
 
 // lose ends a pod whose node is gone from one moment to the next.
@@ -247,17 +261,12 @@ func (r *replay) lose(p *pod, reason string) error {
 	if p.state == podGone {
 		return nil
 	}
-	p.next.cancel()
 	told := p.state == podStopping && !p.unnoticed
-	wasRunning := p.state == podRunning || p.wasRunning
-	if p.state == podRunning {
-		r.meter.running(-1)
-	}
+	r.halt(p)
 	if !told {
 		p.leaving = reason
 	}
-	r.countEnd(p, wasRunning)
-	p.state = podStopping
+	r.countEnd(p)
 	if err := r.leave(p); err != nil {
 		return err
 	}
@@ -271,8 +280,7 @@ func (r *replay) lose(p *pod, reason string) error {
 func (r *replay) replaced(p *pod) error {
 	switch {
 	case p.owner != nil:
-		p.owner.drop(p)
-		p.owner.disturbed()
+		p.owner.lost(p)
 	case p.job != nil && p.leaving != "":
 		return r.resubmit(p)
 	}
@@ -301,7 +309,6 @@ func (r *replay) leave(p *pod) error {
 	r.usage(n, -p.cpu, -p.memory)
 	r.scheduler.model.Unbind(p.class, n.id)
 	r.scheduler.displaced(p)
-	n.lastPodEvent = r.now
 	r.retire(p)
 	if n.state == nodeReady || n.state == nodeLeaving {
 		r.scheduler.freed(n)

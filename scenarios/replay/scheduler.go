@@ -217,6 +217,9 @@ func (s *scheduler) placed(p *pod) {
 			s.unpark(w)
 		}
 	}
+	if p.daemon {
+		return
+	}
 	s.priorities[p.priority]++
 	if !s.lowestOK || p.priority < s.lowest {
 		s.lowest, s.lowestOK = p.priority, true
@@ -224,6 +227,9 @@ func (s *scheduler) placed(p *pod) {
 }
 
 func (s *scheduler) displaced(p *pod) {
+	if p.daemon {
+		return
+	}
 	if s.priorities[p.priority]--; s.priorities[p.priority] > 0 {
 		return
 	}
@@ -274,15 +280,20 @@ func (s *scheduler) denominate(p *pod) {
 	}
 }
 
-// residents lists the pods of a node for preemption.
+// residents lists the pods of a node for preemption. Daemon pods are left out: a node keeps them
+// for as long as it is there.
 func (s *scheduler) residents(id kubescheduler.NodeID) []kubescheduler.Bound {
 	n := s.r.byID[id]
-	out := make([]kubescheduler.Bound, len(n.pods))
+	out := make([]kubescheduler.Bound, 0, len(n.pods))
 	for i, x := range n.pods {
-		out[i] = kubescheduler.Bound{Class: x.class, Start: x.bound, ID: int64(i), Terminating: x.state == podStopping && x.leaving == evictedByPreemption}
-		if x.state != podStopping {
-			out[i].Budgets = s.r.budgets.indexes(x)
+		if x.daemon {
+			continue
 		}
+		b := kubescheduler.Bound{Class: x.class, Start: x.bound, ID: int64(i), Terminating: x.state == podStopping && x.leaving == evictedByPreemption}
+		if x.state != podStopping {
+			b.Budgets = s.r.budgets.indexes(x)
+		}
+		out = append(out, b)
 	}
 	return out
 }

@@ -18,17 +18,16 @@ import (
 )
 
 // workload keeps the pods of a controller in being: as many as it has replicas, of its
-// latest template. It models the ReplicaSet and Deployment controllers of Kubernetes as far as
-// the number of pods goes.
+// latest template. It models the ReplicaSet, Deployment and StatefulSet controllers of Kubernetes
+// as far as the number of pods goes.
 type workload struct {
-	*arrivals.Controller
-	r        *replay
-	template *corev1.Pod
-	revision int
-	replicas int
-	pods     []*pod // that count, the oldest first
-	made     int
-	waked    bool
+	arrivals.Controller // its Template is the latest
+	r                   *replay
+	revision            int
+	replicas            int
+	pods                []*pod // that count, the oldest first
+	made                int
+	waked               bool
 
 	load   float64  // milli-CPU used by all pods
 	advice []advice // of the pod autoscaler, the oldest first
@@ -41,7 +40,7 @@ type advice struct {
 }
 
 func newWorkload(r *replay, c *arrivals.Controller) *workload {
-	w := &workload{Controller: c, r: r, template: c.Template, replicas: c.Replicas}
+	w := &workload{Controller: *c, r: r, replicas: c.Replicas}
 	if c.HPA != nil {
 		w.replicas = min(max(w.replicas, c.HPA.Min), max(c.HPA.Max, c.HPA.Min))
 		r.at(r.now+hpaInterval, rankControllers, w.autoscale)
@@ -55,6 +54,15 @@ func (w *workload) drop(p *pod) {
 	if i := slices.Index(w.pods, p); i >= 0 {
 		w.pods = slices.Delete(w.pods, i, i+1)
 	}
+}
+
+// lost takes note of a pod that was told to stop or lost its node. The pod of a StatefulSet counts until it
+// is gone, since its successor has the same name.
+func (w *workload) lost(p *pod) {
+	if !w.stateful() {
+		w.drop(p)
+	}
+	w.disturbed()
 }
 
 // disturbed has the controller look at its pods once the moment's other events are done.
@@ -71,7 +79,7 @@ func (w *workload) disturbed() {
 
 // current reports whether a pod is of the latest template.
 func (w *workload) current(p *pod) bool {
-	return p.obj.Labels[podTemplateHash] == w.template.Labels[podTemplateHash]
+	return p.obj.Labels[podTemplateHash] == w.Template.Labels[podTemplateHash]
 }
 
 // podTemplateHash is the label by which a Deployment tells its ReplicaSets apart.
@@ -80,13 +88,13 @@ const podTemplateHash = "pod-template-hash"
 // rollOut gives the pods a new template of the same shape.
 func (w *workload) rollOut() {
 	w.revision++
-	t := *w.template
+	t := *w.Template
 	t.Labels = maps.Clone(t.Labels)
 	if t.Labels == nil {
 		t.Labels = map[string]string{}
 	}
 	t.Labels[podTemplateHash] = fmt.Sprintf("r%d", w.revision)
-	w.template = &t
+	w.Template = &t
 	w.disturbed()
 }
 
@@ -95,6 +103,9 @@ func (w *workload) rollOut() {
 // deletes old ones as long as all replicas but MaxUnavailable run, those first that do not run
 // (pkg/controller/deployment/rolling.go).
 func (w *workload) reconcile() error {
+	if w.stateful() {
+		return w.reconcileOrdinals()
+	}
 	var old []*pod
 	for _, p := range w.pods {
 		if !w.current(p) {
@@ -164,9 +175,10 @@ func (w *workload) bounds() (surge, unavailable int) {
 // resize makes or deletes pods until there are as many as wanted.
 func (w *workload) resize(have, want int) error {
 	for ; have < want; have++ {
-		if _, err := w.r.submit(w.make(), w, nil); err != nil {
+		if _, err := w.r.submit(w.NewPod(w.made), w, nil); err != nil {
 			return err
 		}
+		w.made++
 	}
 	if have == want {
 		return nil
@@ -178,16 +190,6 @@ func (w *workload) resize(have, want int) error {
 		}
 	}
 	return nil
-}
-
-// make returns a pod of the template with a name of its own.
-func (w *workload) make() *corev1.Pod {
-	p := *w.template
-	p.Namespace = w.Namespace
-	p.Name = fmt.Sprintf("%s-%d", w.Name, w.made)
-	p.UID = uidOf(p.Namespace, w.Kind+"/"+p.Name)
-	w.made++
-	return &p
 }
 
 // victims chooses which pods go when there are too many: those without a node, then
@@ -251,9 +253,11 @@ func (w *workload) recommend() int {
 	running, other := 0, 0
 	for _, p := range w.pods {
 		request = float64(p.cpu)
-		if p.state == podRunning {
+		switch p.state {
+		case podRunning:
 			running++
-		} else {
+		case podStopping: // of a StatefulSet: ignored
+		default:
 			other++
 		}
 	}
