@@ -18,6 +18,7 @@ type stage struct {
 	last         time.Duration
 	jobs         []string // entries of timeline.jobs
 	deployments  []string // entries of timeline.deployments
+	statefulSets []string // entries of timeline.statefulSets
 	objects      []string
 	capacityType string // on-demand by default
 	zones        string // us-east-1a by default
@@ -83,9 +84,10 @@ spec:
     for: %v
     jobs: %s
     deployments: %s
+    statefulSets: %s
   nodeGroups:
   - {name: workers, instanceTypes: [m5.xlarge], zones: [%s], capacityType: %s, maxSize: 20}
-`, s.last, list(s.jobs), list(s.deployments), zones, capacityType)
+`, s.last, list(s.jobs), list(s.deployments), list(s.statefulSets), zones, capacityType)
 	pool := fmt.Sprintf(`apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {name: workers}
