@@ -60,6 +60,7 @@ type caController struct {
 
 	scan   *event
 	anchor time.Duration // a moment of the last scan
+	atWork bool          // a loop is being computed or carried out
 }
 
 // group is a node group as the cloud has it.
@@ -106,7 +107,7 @@ func (c *caController) start() error {
 	c.process, c.budgets = process, s.PodDisruptionBudgets
 	for _, n := range c.nodes {
 		for _, p := range n.pods {
-			c.known[p] = true
+			c.known[p] = !p.daemon
 		}
 	}
 	for _, g := range c.groups {
@@ -215,9 +216,6 @@ func (c *caController) nodeJoined(n *node) error {
 		return nil
 	}
 	c.dirty()
-	for _, p := range n.pods {
-		c.known[p] = true
-	}
 	return c.process.NodeJoined(n.show(nil))
 }
 
@@ -254,7 +252,9 @@ func (c *caController) podUnschedulable(p *pod) {
 }
 
 func (c *caController) podBound(p *pod) {
-	c.known[p] = true
+	if !p.daemon { // those go with their node
+		c.known[p] = true
+	}
 	c.dirty()
 	c.fault(c.process.PodBound(p.obj, p.node.name))
 }

@@ -202,9 +202,7 @@ func (r *replay) join(n *node) error {
 	}
 	n.id = id
 	r.byID[id] = n
-	if err := r.startDaemons(n); err != nil {
-		return err
-	}
+	r.startDaemons(n)
 	ready := r.settings.Latencies.Ready.draw(r.nodeLuck)
 	n.next = r.at(r.now+ready, rankCloud, func() error { return r.ready(n) })
 	return r.autoscaler.nodeJoined(n)
@@ -221,7 +219,13 @@ func (r *replay) ready(n *node) error {
 	if err := r.autoscaler.nodeReady(n); err != nil {
 		return err
 	}
-	return r.changed(n)
+	if err := r.changed(n); err != nil {
+		return err
+	}
+	for _, p := range r.startDaemons(n) {
+		r.autoscaler.podBound(p)
+	}
+	return nil
 }
 
 // changed tells the scheduler of a node's new taints or readiness.
@@ -375,10 +379,12 @@ func (r *replay) interrupt(n *node) error {
 	return r.autoscaler.noticed(n)
 }
 
-// startDaemons puts a pod of each daemon set that matches on a node.
-func (r *replay) startDaemons(n *node) error {
+// startDaemons puts a pod of each daemon set that matches on a node, if it has none yet, and returns
+// them: as the node joins those that tolerate that it is not ready, the others once it is.
+func (r *replay) startDaemons(n *node) []*pod {
+	var started []*pod
 	for _, d := range r.daemons {
-		if !r.scheduler.model.Selects(d.class, n.id) {
+		if !r.scheduler.model.Selects(d.class, n.id) || n.runs(d) {
 			continue
 		}
 		cpu, memory := d.class.Requests().Get(corev1.ResourceCPU), d.class.Requests().Get(corev1.ResourceMemory)
@@ -396,8 +402,14 @@ func (r *replay) startDaemons(n *node) error {
 		running.Status.Phase = corev1.PodRunning
 		p.replaceObject(&running)
 		p.state = podRunning
+		started = append(started, p)
 	}
-	return nil
+	return started
+}
+
+// runs reports whether a daemon set has a pod on the node.
+func (n *node) runs(d *daemon) bool {
+	return slices.ContainsFunc(n.pods, func(p *pod) bool { return p.daemon && p.class == d.class })
 }
 
 // dropDaemon ends a daemon pod with its node.
