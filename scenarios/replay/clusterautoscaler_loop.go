@@ -26,8 +26,8 @@ func actuationOf(s *scenarios.ClusterAutoscalerSettings) clusterautoscaler.Actua
 
 // dirty says that something has changed: the next scan is not left out.
 func (c *caController) dirty() {
-	if c.process == nil {
-		return
+	if c.process == nil || c.atWork {
+		return // a loop at work plans the next
 	}
 	next := c.nextScan(c.now)
 	if c.scan == nil || c.scan.do == nil || c.scan.at > next {
@@ -49,7 +49,7 @@ func (c *caController) plan(at time.Duration) {
 
 // loop is one scan. Scans at which the autoscaler could not decide anything new are left out.
 func (c *caController) loop() error {
-	c.scan, c.anchor = nil, c.now
+	c.scan, c.anchor, c.atWork = nil, c.now, true
 	if err := c.reportFailures(); err != nil {
 		return err
 	}
@@ -93,16 +93,12 @@ func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) e
 			return err
 		}
 	}
+	c.atWork = false
 	if took > c.actuation.ScanInterval {
 		c.anchor = c.now - c.actuation.ScanInterval // the next loop begins at once
 	}
-	next := c.nextScan(c.now + 1)
-	if due := c.process.Next(c.moment()); !due.After(c.moment()) && !due.IsZero() {
-		c.plan(next)
-	} else if !due.IsZero() && (c.scan == nil || c.scan.do == nil) {
-		c.plan(c.nextScan(max(due.Sub(c.begin), c.now+1)))
-	} else if !due.IsZero() && c.scan.at > due.Sub(c.begin) {
-		c.plan(c.nextScan(max(due.Sub(c.begin), c.now+1)))
+	if due := c.process.Next(c.moment()); !due.IsZero() {
+		c.plan(c.nextScan(max(due.Sub(c.begin), c.now)))
 	}
 	return nil
 }
