@@ -112,7 +112,11 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 	limits.SkipMulti = limits.SkipMulti || d.done[1] == d.stamp
 	limits.SkipSingle = limits.SkipSingle || d.done[2] == d.stamp
 	if limits.SkipEmptiness && limits.SkipMulti && limits.SkipSingle {
-		d.sleep()
+		if d.busy { // the pass goes on after a command that no longer held
+			d.endPass()
+		} else {
+			d.sleep()
+		}
 		return nil
 	}
 	d.flags = d.nodeFlags()
@@ -240,13 +244,7 @@ func (d *disruptionLoop) validate(cmd *karpenter.Command, took time.Duration) er
 	if v.Command == nil {
 		d.decide(Decision{Kind: "rejected", Reason: string(v.Rejection), Nodes: names(cmd), Took: took})
 		// The methods that come after go on.
-		limits := karpenter.DisruptLimits{SkipEmptiness: true, SkipMulti: cmd.Method != "emptiness", SkipSingle: cmd.Method == "single"}
-		if limits.SkipSingle {
-			d.endPass()
-			return nil
-		}
-		d.busy = false
-		return d.pass(limits)
+		return d.pass(karpenter.DisruptLimits{SkipEmptiness: true, SkipMulti: cmd.Method != "emptiness", SkipSingle: cmd.Method == "single"})
 	}
 	if err := d.execute(v.Command, took); err != nil {
 		return err
