@@ -74,6 +74,9 @@ type group struct {
 	failedAt time.Duration
 }
 
+// nodeName is the name of the node that a group asked for as its nth.
+func (g *group) nodeName(n int) string { return fmt.Sprintf("%s-%05d", g.Name, n) }
+
 // poolsOf are the pools that a group launches from.
 func poolsOf(g *packing.NodeGroup) []pool {
 	zones := g.Zones
@@ -164,7 +167,7 @@ func (c *caController) fill(g *group) {
 	}
 	for want := c.process.TargetSize(g.Name); have < want; have++ {
 		g.serial++
-		n := &node{name: fmt.Sprintf("%s-%05d", g.Name, g.serial), nodeGroup: g.NodeGroup, id: noNode}
+		n := &node{name: g.nodeName(g.serial), nodeGroup: g.NodeGroup, id: noNode}
 		c.request(n, c.settings.Latencies.GroupLaunch, func() (pool, string, bool) {
 			got, _, why, ok := c.supply.take(c.preferred(g), c.now)
 			return got, why, ok

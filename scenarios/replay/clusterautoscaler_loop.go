@@ -86,7 +86,11 @@ func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) e
 		g := c.byName[s.Group.Name]
 		before := g.serial
 		c.fill(g)
-		c.decide(Decision{Kind: "scale-up", Reason: g.Name, Nodes: make([]string, 0), Pods: g.serial - before, Took: took})
+		var asked []string
+		for i := before + 1; i <= g.serial; i++ {
+			asked = append(asked, g.nodeName(i))
+		}
+		c.decide(Decision{Kind: "scale-up", Reason: g.Name, Nodes: asked, Took: took})
 	}
 	for _, d := range l.Deletions {
 		if err := c.delete(d); err != nil {
@@ -118,7 +122,7 @@ func (c *caController) reportFailures() error {
 		if err := c.backOff(g); err != nil {
 			return err
 		}
-		c.decide(Decision{Kind: "rejected", Reason: "scale-up of " + g.Name + " failed", Pods: n})
+		c.decide(Decision{Kind: "rejected", Reason: "scale-up of " + g.Name + " failed"})
 	}
 	return nil
 }

@@ -72,14 +72,15 @@ func (s *Settings) validate() error {
 type Decision struct {
 	// At is when, since the start.
 	At time.Duration
-	// Kind is what: "launch", "scale-up", "scale-down", "consolidation", "emptiness", "expiry",
-	// "interruption", "rejected".
+	// Kind is what: "launch", "scale-up", "scale-down", "consolidation", "expiry",
+	// "interruption", or "rejected" for what came to nothing.
 	Kind string
 	// Reason says why, in words.
 	Reason string
 	// Nodes are the nodes concerned by name, new ones too.
 	Nodes []string
-	// Pods is how many pods it is about.
+	// Pods is how many pods it is about; 0 of a scale-up, which Cluster Autoscaler does not tie to
+	// pods, and of what was rejected.
 	Pods int
 	// Took is how long the decision took.
 	Took time.Duration
