@@ -16,6 +16,8 @@ type figure struct {
 	label string
 	form  func(float64) string
 	value func(*Result) float64
+	// trifle is what one of two values has to reach for their ratio to say anything.
+	trifle float64
 	// optional figures have no line in a table where they are 0.
 	optional bool
 	// reasons split the figure in a table, nil if nothing does.
@@ -36,7 +38,7 @@ var costFigures = []figure{
 		value: func(r *Result) float64 { return r.Cost.UnusedCommitmentUSD },
 	},
 	{
-		name: "waste_usd", label: "  not requested, $", form: report.Money,
+		name: "waste_usd", label: "  of it not requested, $", form: report.Money,
 		value: func(r *Result) float64 { return r.Cost.WasteUSD },
 	},
 	{
@@ -61,7 +63,7 @@ var waitFigures = append(slices.Concat(
 func quantileFigures(name, label string, of func(*Result) *Quantiles) []figure {
 	one := func(part, label string, value func(*Quantiles) float64) figure {
 		return figure{
-			name: name + "_" + part + "_seconds", label: label, form: report.Elapsed,
+			name: name + "_" + part + "_seconds", label: label, form: report.Elapsed, trifle: 1,
 			value: func(r *Result) float64 { return value(of(r)) },
 		}
 	}
@@ -75,7 +77,7 @@ func quantileFigures(name, label string, of func(*Result) *Quantiles) []figure {
 }
 
 var podFigures = []figure{
-	counted("pods_created", "pods created", func(r *Result) int { return r.Pods.Created }),
+	counted("pods_created", "pods created or recreated", func(r *Result) int { return r.Pods.Created }),
 	counted("pods_finished", "pods finished", func(r *Result) int { return r.Pods.Finished }),
 	counted("pods_gave_up", "pods that gave up", func(r *Result) int { return r.Pods.GaveUp }),
 	counted("pods_pending_at_end", "pods pending at the end", func(r *Result) int { return r.Pods.PendingAtEnd }),

@@ -43,6 +43,9 @@ var panels = []panel{
 	{"Nodes, launching and leaving ones among them", func(s *Sample) float64 {
 		return float64(s.LaunchingNodes + s.ReadyNodes + s.LeavingNodes)
 	}},
+	{"CPU requested, % of what nodes can give", func(s *Sample) float64 {
+		return 100 * float64(s.RequestedMilliCPU) / float64(max(1, s.AllocatableMilliCPU))
+	}},
 	{"Price paid, $/h", func(s *Sample) float64 { return s.HourlyUSD }},
 }
 
@@ -52,10 +55,11 @@ var lineStyles = []struct{ colour, dashes string }{
 	{"#0072b2", ""}, {"#d55e00", "7 3"}, {"#009e73", "2 3"}, {"#cc79a7", "9 3 2 3"}, {"#56b4e9", "4 4"}, {"#000000", "1 2"},
 }
 
-// WriteSVG draws pending pods, nodes and dollars an hour over virtual time, a line
-// for each result, as an SVG picture. A value holds from its sample to the next.
-// Where samples are denser than the picture, a line shows the smallest and the
-// largest value of each column. Six results have each a line of its own kind. It returns [ErrNoSeries] if no result has samples.
+// WriteSVG draws pending pods, nodes, the share of CPU that is requested and dollars an
+// hour over virtual time, a line for each result, as an SVG picture. A value holds from its
+// sample to the next. Where samples are denser than the picture, a line shows the smallest
+// and the largest value of each column. Six results have each a line of its own kind. It
+// returns [ErrNoSeries] if no result has samples.
 func WriteSVG(w io.Writer, results ...*Result) error {
 	var last time.Duration
 	for _, r := range results {

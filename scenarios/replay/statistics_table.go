@@ -75,8 +75,8 @@ func estimateOf(figures []FigureEstimate, name string) Estimate {
 
 // WriteDifferences writes for people by how much two autoscalers differ on the
 // same seeds: the mean of each headline figure, that of the differences with its
-// interval of 95%, and whether the interval lies on one side of zero. Lines are at
-// most [Width] columns long, as long as no figure reaches a billion.
+// interval of 95%, whether the interval lies on one side of zero, and the conclusion.
+// Lines are at most [Width] columns long, as long as no figure reaches a billion.
 func WriteDifferences(w io.Writer, d *Differences) error {
 	out := bufio.NewWriter(w)
 	a, b := report.Shorten(d.A, longestName-6), report.Shorten(d.B, longestName-6)
@@ -95,6 +95,8 @@ func WriteDifferences(w io.Writer, d *Differences) error {
 		}
 		return append([]string{f.form(x.A), f.form(x.B), signed(x.Estimate.Mean, f.form)}, x.Estimate.interval(f.form)...)
 	}))
+	out.WriteByte('\n')
+	report.Wrapped(out, margin, d.Conclusion())
 	return out.Flush()
 }
 

@@ -28,9 +28,9 @@ const (
 
 // WriteTable writes results for people, those of one scenario beside each other:
 // the headline figures, a column for each autoscaler, then what nodes cost by
-// instance type and capacity type, and what was decided why. With two results a
-// column says by how much the second differs from the first. Lines are at most
-// [Width] columns long.
+// instance type and capacity type, what was decided why, and what was assumed. Of two
+// results a column says by how much the second differs from the first, and at the
+// end comes their [Conclusion]. Lines are at most [Width] columns long.
 func WriteTable(w io.Writer, results ...*Result) error {
 	out := bufio.NewWriter(w)
 	writeAbreast(out, results, func(r *Result) string { return r.Scenario }, writeResults)
@@ -61,6 +61,10 @@ func writeResults(out *bufio.Writer, results []*Result) {
 				r.Autoscaler, r.Seed, report.Elapsed(r.Duration.Seconds())))
 		}
 	}
+	if len(results) == 2 {
+		report.Wrapped(out, margin, fmt.Sprintf("DIFFERENCE is how far %s is above (+) or below (-) %s.",
+			columnName(results[1], results), columnName(results[0], results)))
+	}
 	out.WriteByte('\n')
 	report.Aligned(out, margin, headlines(results))
 	writeBreakdown(out, "INSTANCE TYPE", results, func(r *Result) []Share { return r.Cost.ByType })
@@ -70,6 +74,10 @@ func writeResults(out *bufio.Writer, results []*Result) {
 		report.Aligned(out, margin, rows)
 	}
 	writeAssumptions(out, results)
+	if s := Conclusion(results...); s != "" {
+		out.WriteByte('\n')
+		report.Wrapped(out, margin, s)
+	}
 }
 
 func heading(results []*Result) string {
@@ -103,14 +111,14 @@ func headlines(results []*Result) [][]string {
 		header = append(header, "DIFFERENCE")
 	}
 	rows := [][]string{header}
-	row := func(label string, value func(*Result) float64, form func(float64) string) {
+	row := func(label string, trifle float64, value func(*Result) float64, form func(float64) string) {
 		cells := []string{label}
 		values := make([]float64, len(results))
 		for i, r := range results {
 			values[i] = value(r)
 			cells = append(cells, form(values[i]))
 		}
-		if len(results) == 2 {
+		if len(results) == 2 && (values[0] == values[1] || max(values[0], values[1]) >= trifle) {
 			cells = append(cells, relative(values[0], values[1]))
 		}
 		rows = append(rows, cells)
@@ -123,12 +131,12 @@ func headlines(results []*Result) [][]string {
 			if f.optional && !slices.ContainsFunc(results, func(r *Result) bool { return f.value(r) != 0 }) {
 				continue
 			}
-			row(f.label, f.value, f.form)
+			row(f.label, f.trifle, f.value, f.form)
 			if f.reasons == nil {
 				continue
 			}
 			for _, reason := range reasonsOf(results, f.reasons) {
-				row("  "+report.Shorten(reason, 36), func(r *Result) float64 { return float64(countOf(f.reasons(r), reason)) }, report.Number)
+				row("  "+report.Shorten(reason, 36), 0, func(r *Result) float64 { return float64(countOf(f.reasons(r), reason)) }, report.Number)
 			}
 		}
 	}
