@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -102,12 +103,35 @@ func (c *Cloud) validate() error {
 
 // assumptions lists what is assumed of the cloud.
 func (c *Cloud) assumptions() []string {
-	out := []string{fmt.Sprintf("spot capacity is allocated by %s, on the band of interruptions as the depth of a pool", c.SpotAllocation),
-		"spot instances are reclaimed at a constant rate, by the middle of their published monthly band"}
+	allocation := fmt.Sprintf("spot capacity is allocated by %s", c.SpotAllocation)
+	if c.SpotAllocation == PriceCapacityOptimized {
+		allocation += ", on the band of interruptions as the depth of a pool"
+	}
+	out := []string{allocation, c.hazardAssumed()}
 	if c.SpotShortagesPerDay == 0 && len(c.Shortages) == 0 {
-		out = append(out, "the cloud always has capacity")
+		return append(out, "the cloud always has capacity")
+	}
+	if c.SpotShortagesPerDay > 0 {
+		out = append(out, fmt.Sprintf("each spot offering runs out of capacity %g times a day, for %v on average", c.SpotShortagesPerDay, c.SpotShortage))
+	}
+	if n := len(c.Shortages); n > 0 {
+		out = append(out, fmt.Sprintf("the cloud lacks capacity at the times given (%d)", n))
 	}
 	return out
+}
+
+// hazardAssumed says by which of the hazards of this package, if by one, instances are reclaimed.
+func (c *Cloud) hazardAssumed() string {
+	is := func(f func(*instancetypes.InstanceType, *instancetypes.Offering) float64) bool {
+		return reflect.ValueOf(c.Hazard).Pointer() == reflect.ValueOf(f).Pointer()
+	}
+	switch {
+	case is(BandHazard):
+		return "spot instances are reclaimed at a constant rate, by the middle of their published monthly band"
+	case is(NoHazard):
+		return "no spot instance is reclaimed"
+	}
+	return "spot instances are reclaimed at rates that the settings give"
 }
 
 // supply is the cloud's capacity in the course of a replay.

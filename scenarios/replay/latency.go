@@ -46,7 +46,7 @@ func (l Latency) validate(field string) error {
 func (l Latency) String() string {
 	s := fmt.Sprintf("%v", l.Median)
 	if l.Sigma > 0 {
-		s += fmt.Sprintf(" (median; log-normal, sigma %g)", l.Sigma)
+		s += fmt.Sprintf(" in the middle, log-normal with sigma %g", l.Sigma)
 	}
 	return s
 }
@@ -157,11 +157,11 @@ func (l *Latencies) assumptions() []string {
 		what string
 		l    Latency
 	}{
-		{"an instance asked for starts after", l.Launch}, {"one of a node group after", l.GroupLaunch},
-		{"its node joins after", l.Boot}, {"and is ready after", l.Ready}, {"a pod bound runs after", l.PodStart},
-		{"a pod stops within", l.PodStop},
+		{"from asking for an instance until it runs", l.Launch}, {"the same in a node group", l.GroupLaunch},
+		{"until its node joins", l.Boot}, {"until that is ready", l.Ready}, {"from binding a pod until it runs", l.PodStart},
+		{"for a pod to stop", l.PodStop},
 	} {
-		out = append(out, fmt.Sprintf("%s %s: %s", x.what, x.l, x.l.Source))
+		out = append(out, fmt.Sprintf("%s: %s (%s)", x.what, x.l, x.l.Source))
 	}
 	return out
 }
