@@ -44,11 +44,10 @@ func (l Latency) validate(field string) error {
 }
 
 func (l Latency) String() string {
-	s := fmt.Sprintf("%v", l.Median)
-	if l.Sigma > 0 {
-		s += fmt.Sprintf(" in the middle, log-normal with sigma %g", l.Sigma)
+	if l.Sigma == 0 {
+		return l.Median.String()
 	}
-	return s
+	return fmt.Sprintf("median %v, log-normal with sigma %g", l.Median, l.Sigma)
 }
 
 // Latencies are how long nodes and pods take to start and to go. Any may be replaced.
