@@ -15,6 +15,7 @@ import (
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/instancetypes/aws"
 	"github.com/binwright/binwright/packing/clusterautoscaler"
+	"github.com/binwright/binwright/packing/requirements"
 	"github.com/binwright/binwright/scenarios"
 	"github.com/binwright/binwright/scenarios/replay"
 )
@@ -22,12 +23,13 @@ import (
 // config is what the command line asks for.
 type config struct {
 	scenario     string
+	trace        string
 	autoscalers  []replay.Autoscaler
 	region       string
 	expander     names
 	format       string
 	output       string
-	trace        string
+	decisions    string
 	svg          string
 	seed         uint64
 	seeds        int
@@ -35,7 +37,12 @@ type config struct {
 	step         time.Duration
 	decisionTime string
 	noHandler    bool
-	interrupt    bool
+
+	// What the cloud does.
+	allocation    string
+	interrupt     bool
+	interruptions float64 // of a spot instance a day, or asPublished
+	shortages     float64 // of a spot offering a day
 }
 
 // names is a flag that may be given several times, each time with one name or
@@ -63,7 +70,8 @@ Usage: go run ./examples/replay [flags]
 
   -scenario NAME|PATH|-   an embedded scenario, a file or directory of Kubernetes manifests, a .csv trace, or standard
                           input (default: day)
-  -for DURATION           how long to play, such as 24h (default: as long as the scenario's timeline; needed without one)
+  -trace FILE             play a recorded workload, in the columns of Alibaba's cluster-trace-gpu-v2023
+  -for DURATION           how long to play, such as 24h (default: as long as the timeline lasts; needed without one)
   -engine NAME            karpenter, cluster-autoscaler, or both with a comma (default: both)
   -region REGION          move the scenario to another region of its cloud
   -expander NAME          how Cluster Autoscaler chooses among node groups: least-waste, most-pods, least-nodes, price,
@@ -73,19 +81,26 @@ Usage: go run ./examples/replay [flags]
                           by seed
   -decision-time NAME     how long decisions take: original (a fit to the originals' speed), measured (Binwright's own)
                           or none (default original)
+  -spot-allocation NAME   how the cloud chooses spot capacity: price-capacity-optimized (default) or lowest-price
   -interruptions=false    have no spot instance reclaimed
+  -interruptions-per-day N
+                          have a spot instance reclaimed N times a day on average (default: as published for its type)
+  -shortages-per-day N    have each spot offering lack capacity N times a day, for half an hour on average (default 0)
   -no-handler             run Cluster Autoscaler without a termination handler: interrupted nodes vanish unannounced
   -step DURATION          distance of the samples of the series in JSON and SVG, 0 for none (default 5m)
   -format FORMAT          table, json or csv (default table)
   -o FILE                 write there rather than to standard output
   -svg FILE               draw pending pods, nodes and dollars an hour over time
-  -trace FILE             write each decision of the autoscalers as a row of CSV
+  -decisions FILE|-       write each decision as it is made, a line each: JSON if the file ends in .jsonl or -format is
+                          json, else CSV
 
 Examples:
 
   go run ./examples/replay
-  go run ./examples/replay -for 6h -engine karpenter -trace decisions.csv -svg day.svg
-  go run ./examples/replay -seeds 10 -format json -o statistics.json
+  go run ./examples/replay -for 6h -engine karpenter -decisions decisions.csv -svg day.svg
+  go run ./examples/replay -seeds 10 -interruptions-per-day 1 -shortages-per-day 4
+  go run ./examples/replay -trace openb_pod_list_default.csv -for 240h -format json -o trace.json
+  kubectl get pods,nodes,deployments,daemonsets,nodepools -A -o yaml | go run ./examples/replay -scenario - -for 2h
   go run ./examples/replay -scenario web-fleet -for 2h -region eu-west-1 -interruptions=false
 
 Exit status: 0 if every replay was played to its end, 1 if one failed, 2 for bad usage or bad input, 130 if interrupted,
@@ -107,13 +122,17 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 	flags.Uint64Var(&c.seed, "seed", 1, "")
 	flags.IntVar(&c.seeds, "seeds", 0, "")
 	flags.StringVar(&c.decisionTime, "decision-time", "original", "")
+	flags.StringVar(&c.allocation, "spot-allocation", string(replay.PriceCapacityOptimized), "")
 	flags.BoolVar(&c.interrupt, "interruptions", true, "")
+	flags.Float64Var(&c.interruptions, "interruptions-per-day", asPublished, "")
+	flags.Float64Var(&c.shortages, "shortages-per-day", 0, "")
 	flags.BoolVar(&c.noHandler, "no-handler", false, "")
 	flags.DurationVar(&c.step, "step", 5*time.Minute, "")
 	flags.StringVar(&c.format, "format", "table", "")
 	flags.StringVar(&c.output, "o", "", "")
 	flags.StringVar(&c.svg, "svg", "", "")
 	flags.StringVar(&c.trace, "trace", "", "")
+	flags.StringVar(&c.decisions, "decisions", "", "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
 		return nil, errHelp
@@ -140,6 +159,11 @@ func (c *config) check(given map[string]bool) (errs []error) {
 	}
 	oneOf("format", c.format, "table", "json", "csv")
 	oneOf("decision-time", c.decisionTime, "original", "measured", "none")
+	oneOf("spot-allocation", c.allocation, string(replay.PriceCapacityOptimized), string(replay.LowestPrice))
+	errs = append(errs, c.checkCloud(given)...)
+	if given["trace"] && given["scenario"] {
+		errs = append(errs, errors.New("-trace and -scenario: one or the other is played"))
+	}
 	if regions := aws.Regions(); c.region != "" && !slices.Contains(regions, c.region) {
 		errs = append(errs, unknown("region", c.region, regions))
 		c.region = "" // so that the scenario does not report it, too
@@ -154,7 +178,7 @@ func (c *config) check(given map[string]bool) (errs []error) {
 		errs = append(errs, fmt.Errorf("-seeds %d: at least one seed is needed", c.seeds))
 	}
 	if given["seeds"] {
-		for _, one := range []string{"seed", "svg", "trace"} {
+		for _, one := range []string{"seed", "svg", "decisions"} {
 			if given[one] {
 				errs = append(errs, fmt.Errorf("-%s is of one replay and cannot be given with -seeds", one))
 			}
@@ -162,6 +186,27 @@ func (c *config) check(given map[string]bool) (errs []error) {
 	}
 	if c.svg != "" && c.step == 0 {
 		errs = append(errs, errors.New("-svg needs samples: -step has to be above 0"))
+	}
+	return errs
+}
+
+// asPublished leaves interruptions to the published bands.
+const asPublished = -1
+
+// mostPerDay is how often a day the cloud may be asked to take back or to lack a thing.
+const mostPerDay = 1000
+
+func (c *config) checkCloud(given map[string]bool) (errs []error) {
+	for _, f := range []struct {
+		name   string
+		perDay float64
+	}{{"interruptions-per-day", c.interruptions}, {"shortages-per-day", c.shortages}} {
+		if given[f.name] && !(f.perDay >= 0 && f.perDay <= mostPerDay) {
+			errs = append(errs, fmt.Errorf("-%s %v: it has to be from 0 to %d", f.name, f.perDay, mostPerDay))
+		}
+	}
+	if given["interruptions-per-day"] && !c.interrupt {
+		errs = append(errs, errors.New("-interruptions=false and -interruptions-per-day exclude each other"))
 	}
 	return errs
 }
@@ -227,6 +272,9 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	if c.region != "" {
 		opts = append(opts, scenarios.WithRegion(c.region))
 	}
+	if c.trace != "" {
+		return c.lasting(readTrace(c.trace, opts))
+	}
 	known := slices.Concat(scenarios.Timelines(), scenarios.Names())
 	if slices.Contains(known, c.scenario) {
 		return c.lasting(scenarios.Named(c.scenario, opts...))
@@ -238,10 +286,21 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	return c.lasting(s, err)
 }
 
+// readTrace reads a recorded workload, whatever the file is called.
+func readTrace(path string, opts []scenarios.Option) (*scenarios.Scenario, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("-trace: %w", err)
+	}
+	defer file.Close()
+	return scenarios.ReadTrace(file, path, opts...)
+}
+
 // lasting refuses a scenario of which it is not known how long to play it.
 func (c *config) lasting(s *scenarios.Scenario, err error) (*scenarios.Scenario, error) {
 	if err == nil && c.length == 0 && s.Horizon() == 0 {
-		return nil, fmt.Errorf("scenario %s has no timeline; say how long to play it, such as -for 2h", s.Name)
+		return nil, fmt.Errorf("scenario %s has no timeline: say how long to play it, such as -for 2h "+
+			"(its Deployments then keep their replicas, its other pods wait and run until the end)", s.Name)
 	}
 	return s, err
 }
@@ -250,10 +309,24 @@ func (c *config) lasting(s *scenarios.Scenario, err error) (*scenarios.Scenario,
 func (c *config) settings(s *scenarios.Scenario, seed uint64) (replay.Settings, error) {
 	settings := replay.DefaultSettings(s.Catalog.Info().Provider)
 	settings.For, settings.Step, settings.Seed = c.length, c.step, seed
-	if !c.interrupt {
+	settings.Cloud.SpotAllocation, settings.Cloud.SpotShortagesPerDay = replay.Allocation(c.allocation), c.shortages
+	switch {
+	case !c.interrupt:
 		settings.Cloud.Hazard = replay.NoHazard
+	case c.interruptions != asPublished:
+		settings.Cloud.Hazard = perDay(c.interruptions)
 	}
 	var err error
 	settings.DecisionTime, err = replay.DecisionTimeNamed(c.decisionTime)
 	return settings, err
+}
+
+// perDay is the hazard, an hour, of spot instances that are reclaimed so often a day.
+func perDay(n float64) func(*instancetypes.InstanceType, *instancetypes.Offering) float64 {
+	return func(_ *instancetypes.InstanceType, o *instancetypes.Offering) float64 {
+		if o == nil || o.CapacityType() != requirements.CapacityTypeSpot {
+			return 0
+		}
+		return n / 24
+	}
 }

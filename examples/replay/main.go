@@ -97,8 +97,8 @@ func (c *config) play(ctx context.Context, s *scenarios.Scenario, out *outputs, 
 			return cannotWrite(stderr, err)
 		}
 	}
-	if out.traceErr != nil {
-		return cannotWrite(stderr, out.traceErr)
+	if out.decisions != nil && out.decisions.err != nil {
+		return cannotWrite(stderr, out.decisions.err)
 	}
 	return ended(stderr, failed)
 }
@@ -112,7 +112,7 @@ func (c *config) playOne(ctx context.Context, s *scenarios.Scenario, a replay.Au
 	told := newProgress(stderr)
 	defer told.clear()
 	settings.Progress = told.played(s.Name + ", " + a.Name)
-	settings.Observe = out.observe(a.Name)
+	settings.Observe = out.decisions.of(a.Name)
 	return replay.Run(ctx, s, a, settings)
 }
 

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,11 +13,10 @@ import (
 
 // outputs are what a replay is written to.
 type outputs struct {
-	main     io.Writer
-	svg      io.Writer   // nil: no picture
-	trace    *csv.Writer // nil: no trace
-	traceErr error       // of the first row that could not be written
-	files    []*os.File
+	main      io.Writer
+	svg       io.Writer  // nil: no picture
+	decisions *decisions // nil: nobody wants them
+	files     []*os.File
 }
 
 // open creates the files that the flags name, before anything is played.
@@ -41,10 +38,14 @@ func (c *config) open(stdout io.Writer) (*outputs, error) {
 	if c.svg != "" {
 		out.svg = create(c.svg)
 	}
-	if c.trace != "" {
-		if w := create(c.trace); w != nil {
-			out.trace = csv.NewWriter(w)
-			out.row("autoscaler", "at_seconds", "kind", "reason", "nodes", "pods", "took_seconds")
+	lines := c.format == "json" || strings.HasSuffix(c.decisions, ".jsonl")
+	switch c.decisions {
+	case "":
+	case "-":
+		out.decisions = newDecisions(stdout, lines)
+	default:
+		if w := create(c.decisions); w != nil {
+			out.decisions = newDecisions(w, lines)
 		}
 	}
 	if len(errs) > 0 {
@@ -55,31 +56,10 @@ func (c *config) open(stdout io.Writer) (*outputs, error) {
 
 func (o *outputs) close() error {
 	var errs []error
-	if o.trace != nil {
-		o.trace.Flush()
-		errs = append(errs, o.trace.Error())
-	}
 	for _, f := range o.files {
 		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func (o *outputs) row(fields ...string) {
-	if err := o.trace.Write(fields); err != nil && o.traceErr == nil {
-		o.traceErr = err
-	}
-}
-
-// observe returns what writes an autoscaler's decisions to the trace, nil if there is none.
-func (o *outputs) observe(autoscaler string) func(replay.Decision) {
-	if o.trace == nil {
-		return nil
-	}
-	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
-	return func(d replay.Decision) {
-		o.row(autoscaler, seconds(d.At), d.Kind, d.Reason, strings.Join(d.Nodes, " "), strconv.Itoa(d.Pods), seconds(d.Took))
-	}
 }
 
 // write writes the results in the format asked for, and the picture.
@@ -91,11 +71,20 @@ func (c *config) write(out *outputs, results []*replay.Result) error {
 	case "csv":
 		err = replay.WriteCSV(out.main, results...)
 	default:
-		err = replay.WriteTable(out.main, results...)
+		err = writeTable(out.main, results)
 	}
 	if err == nil && out.svg != nil {
 		err = replay.WriteSVG(out.svg, results...)
 	}
+	return err
+}
+
+// writeTable writes the table, and how little one seed says.
+func writeTable(w io.Writer, results []*replay.Result) error {
+	if err := replay.WriteTable(w, results...); err != nil || replay.Conclusion(results...) == "" {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n  One seed is one draw of chance: -seeds 10 shows how much of these differences is luck.")
 	return err
 }
 
