@@ -97,7 +97,7 @@ func concludeSpot(cheap, dear *Result) string {
 	if a == b {
 		return ""
 	}
-	return fmt.Sprintf(" (spot is %s of its node-hours, against %s)", a, b)
+	return fmt.Sprintf(" (%s of node-hours on spot, against %s)", a, b)
 }
 
 // spotShare is the part of node-hours that ran on spot instances.

@@ -32,7 +32,7 @@ func TestConclusion(t *testing.T) {
 			"a costs 20% less than b ($2.00 over 1h00m): $2.00 of its bill is for capacity that no pod requested rather than $4.00 " +
 				"(50% of CPU and 25% of memory requested, against 50% and 25%)." + waits},
 		{"the second is cheaper, on spot, with more waste", concludedResult("b", 10, 2, nil), concludedResult("a", 8, 3, spot),
-			"a costs 20% less than b ($2.00 over 1h00m): what pods did request costs $5.00 rather than $8.00 (spot is 75% of its node-hours, against 0%), " +
+			"a costs 20% less than b ($2.00 over 1h00m): what pods did request costs $5.00 rather than $8.00 (75% of node-hours on spot, against 0%), " +
 				"although $3.00 of its bill is for capacity that no pod requested rather than $2.00 (50% of CPU and 25% of memory requested, against 50% and 25%)." + waits},
 		{"unequal work", concludedResult("a", 10, 4, func(r *Result) { r.Pods.PendingAtEnd, r.Pods.GaveUp = 3, 2 }), concludedResult("b", 10, 4, nil),
 			"a and b cost the same." + waits + " With a 5 pods gave up or wait at the end, with b 0: the bills are for unequal work."},

@@ -14,7 +14,8 @@
 // that the same seed gives the same result and two autoscalers meet the same arrivals.
 // At the end the books have to add up; if they do not, Run fails with [ErrConservation].
 //
-// [Seeds] replays many seeds in parallel; [Summarise] and [Paired] estimate what they say.
+// [Seeds] replays many seeds in parallel; [Summarise] and [Paired] estimate what they say;
+// [Conclusion] and [Differences.Conclusion] say it in a sentence. docs/replay.md has all of the model.
 // What is assumed is listed in [Result.Assumptions]. Not modelled: volumes that take time to
 // move, networks, images that take long to pull, API servers that are slow, static node
 // pools and drift.
