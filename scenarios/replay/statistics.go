@@ -29,11 +29,12 @@ type Estimate struct {
 	N int
 }
 
-// newEstimate estimates the mean from one value or more.
-func newEstimate(values []float64) Estimate {
+// NewEstimate estimates the mean of a figure from its values over seeds, one at least;
+// without any it is NaN.
+func NewEstimate(values []float64) Estimate {
 	n := len(values)
-	if n == 1 {
-		return Estimate{Mean: values[0], StdErr: math.NaN(), Low: math.NaN(), High: math.NaN(), N: 1}
+	if n < 2 {
+		return Estimate{Mean: stat.Mean(values, nil), StdErr: math.NaN(), Low: math.NaN(), High: math.NaN(), N: n}
 	}
 	mean, deviation := stat.MeanStdDev(values, nil)
 	e := Estimate{Mean: mean, StdErr: stat.StdErr(deviation, float64(n)), N: n}
@@ -108,7 +109,7 @@ func Summarise(results []*Result) (*Summary, error) {
 		s.Seeds = append(s.Seeds, r.Seed)
 	}
 	for i := range figures {
-		s.Figures = append(s.Figures, FigureEstimate{figures[i].name, newEstimate(valuesOf(&figures[i], whole))})
+		s.Figures = append(s.Figures, FigureEstimate{figures[i].name, NewEstimate(valuesOf(&figures[i], whole))})
 	}
 	return s, nil
 }
@@ -176,7 +177,7 @@ func Paired(a, b []*Result) (*Differences, error) {
 		for j := range x {
 			by[j] = y[j] - x[j]
 		}
-		d.Figures = append(d.Figures, Difference{f.name, stat.Mean(x, nil), stat.Mean(y, nil), newEstimate(by)})
+		d.Figures = append(d.Figures, Difference{f.name, stat.Mean(x, nil), stat.Mean(y, nil), NewEstimate(by)})
 	}
 	return d, nil
 }

@@ -17,7 +17,7 @@ import (
 // Statistics), and the extra sleep of ten patients under two drugs (Student, 1908),
 // as the documentation of R's t.test has it.
 func TestStudent(t *testing.T) {
-	vitamin := newEstimate([]float64{26, 31, 23, 22, 11, 22, 14, 31})
+	vitamin := NewEstimate([]float64{26, 31, 23, 22, 11, 22, 14, 31})
 	assert.Equal(t, 22.5, vitamin.Mean)
 	assert.InDelta(t, 2.54, vitamin.StdErr, 0.005)
 	assert.InDelta(t, 16.5, vitamin.Low, 0.05)
