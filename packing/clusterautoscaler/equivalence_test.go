@@ -109,3 +109,25 @@ func TestControllersHaveTenGroups(t *testing.T) {
 	}
 	assert.Len(t, table.group(all), 10+2*2+2)
 }
+
+// Specs that are the same to the bit are equal; a copy that differs anywhere is not the same.
+func TestIdenticalSpecs(t *testing.T) {
+	grace := int64(30)
+	spec := corev1.PodSpec{SchedulerName: "s", TerminationGracePeriodSeconds: &grace, Containers: []corev1.Container{{Name: "main"}}}
+	same := spec
+	if !identicalSpecs(&spec, &same) || !specEqual(&spec, &same) {
+		t.Error("a copy that shares everything is not identical")
+	}
+	for name, change := range map[string]func(*corev1.PodSpec){
+		"first field": func(s *corev1.PodSpec) { s.Volumes = []corev1.Volume{{Name: "v"}} },
+		"string":      func(s *corev1.PodSpec) { s.SchedulerName = "other" },
+		"pointer":     func(s *corev1.PodSpec) { s.TerminationGracePeriodSeconds = nil },
+		"flag":        func(s *corev1.PodSpec) { s.HostNetwork = true },
+		"last field":  func(s *corev1.PodSpec) { s.WorkloadRef = &corev1.WorkloadReference{Name: "w"} },
+	} {
+		changed := spec
+		if change(&changed); identicalSpecs(&spec, &changed) || specEqual(&spec, &changed) {
+			t.Errorf("%s: the change is not noticed", name)
+		}
+	}
+}

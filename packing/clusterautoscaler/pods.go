@@ -228,8 +228,9 @@ func (x *kindIndex) find(pod *corev1.Pod, owner *types.UID) *kind {
 func (k *kind) includes(pod *corev1.Pod) bool {
 	own := k.pod
 	return own == pod || own.Namespace == pod.Namespace && (own.DeletionTimestamp != nil) == (pod.DeletionTimestamp != nil) &&
-		pairsMatch(k.labels, own.Labels, pod.Labels) && specPartsEqual(&own.Spec, &pod.Spec) &&
-		k.quantities.match(&pod.Spec) && !namedVolumes(pod)
+		pairsMatch(k.labels, own.Labels, pod.Labels) &&
+		(identicalSpecs(&own.Spec, &pod.Spec) || specPartsEqual(&own.Spec, &pod.Spec) && k.quantities.match(&pod.Spec)) &&
+		!namedVolumes(pod)
 }
 
 // namedVolumes reports whether the pod's claims are named after the pod itself.
