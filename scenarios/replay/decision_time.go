@@ -75,6 +75,7 @@ func (OriginalTime) ClusterAutoscaler(w Work) time.Duration {
 	return one * time.Duration(max(1, w.Groups))
 }
 
+// String says so in words, for a result's assumptions.
 func (OriginalTime) String() string {
 	return "decisions take as long as the originals', by a fit to their measured speed"
 }
@@ -88,6 +89,7 @@ func (MeasuredTime) Karpenter(w Work) time.Duration { return w.Measured }
 // ClusterAutoscaler implements [DecisionTime].
 func (MeasuredTime) ClusterAutoscaler(w Work) time.Duration { return w.Measured }
 
+// String says so in words, for a result's assumptions.
 func (MeasuredTime) String() string { return "decisions take as long as Binwright's own took" }
 
 // NoTime has decisions take none.
@@ -99,6 +101,7 @@ func (NoTime) Karpenter(Work) time.Duration { return 0 }
 // ClusterAutoscaler implements [DecisionTime].
 func (NoTime) ClusterAutoscaler(Work) time.Duration { return 0 }
 
+// String says so in words, for a result's assumptions.
 func (NoTime) String() string { return "decisions take no time" }
 
 // DecisionTimeNamed returns "original", "measured" or "none".

@@ -16,12 +16,10 @@ import (
 func (k *karpenterController) trigger(p *pod) {
 	p.queue.triggered = k.now
 	k.batch.add(k.now)
-	if k.solving {
-		k.batch.trigger(k.now)
-		return
-	}
 	k.batch.trigger(k.now)
-	k.planClose()
+	if !k.solving {
+		k.planClose()
+	}
 }
 
 // unlist forgets a pod that no longer waits.
