@@ -10,6 +10,7 @@ import (
 
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/packing/internal/compiled"
 	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
 	"github.com/binwright/binwright/packing/requirements"
 )
@@ -84,6 +85,18 @@ type cluster struct {
 	gone   []bool        // scratch of ask, by position in the snapshot
 	active int           // nodes that are not being deleted
 	effort *MethodEffort // of the method that is at work
+	// brief: of a node that stays nobody asks why.
+	brief bool
+	fits  []fitting // by kind
+	// stragglers are the pods that are part of every simulation, in no order, once a walk needed them;
+	// walkable says whether a walk tells where they go.
+	stragglers                []movingKind
+	stragglersKnown, walkable bool
+
+	need  need          // scratch of hopeless
+	queue []movingKind  // of walk
+	left  leftovers     // of walk
+	types compiled.Bits // of holds
 }
 
 func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {

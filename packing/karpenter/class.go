@@ -69,6 +69,8 @@ type class struct {
 
 	relaxed *class
 	final   bool // there is nothing left to relax
+	// steadfast: there is nothing to relax from the start; nil while nobody has asked.
+	steadfast *bool
 }
 
 type ownedGroup struct {

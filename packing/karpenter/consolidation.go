@@ -157,10 +157,19 @@ func (p *Packer) Consolidate(ctx context.Context, s *packing.Snapshot) (*Consoli
 	return out, nil
 }
 
-// evaluate models computeConsolidation: what would happen if these nodes went.
+// evaluate models computeConsolidation: what would happen if these nodes went. In brief, there is no
+// reason why they stay.
 func (c *cluster) evaluate(ctx context.Context, gone []*Candidate) (*Command, StayReason, error) {
-	sim, err := c.simulate(ctx, gone)
-	if err != nil {
+	var h *hope
+	if c.brief {
+		h = c.hopeFor(gone)
+		if c.hopeless(gone, h) {
+			c.effort.simulated(c, gone)
+			return nil, StayReason{}, ctx.Err()
+		}
+	}
+	sim, err := c.simulate(ctx, gone, h)
+	if err != nil || sim == nil {
 		return nil, StayReason{}, err
 	}
 	if sim.stay.Class != "" {
@@ -298,16 +307,18 @@ type simulation struct {
 
 // simulate models SimulateScheduling and AllNonPendingPodsScheduled
 // (pkg/controllers/disruption/helpers.go): the pods that wait, those of the
-// candidates and those of nodes already going, on the nodes that remain.
-func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation, error) {
-	r, err := c.ask(ctx, gone)
+// candidates and those of nodes already going, on the nodes that remain. It is nil if hope
+// was lost on the way.
+func (c *cluster) simulate(ctx context.Context, gone []*Candidate, h *hope) (*simulation, error) {
+	r, err := c.ask(ctx, gone, h)
 	if err != nil {
 		return nil, err
 	}
 	defer r.release()
-	c.effort.Simulations++
-	c.effort.Pods += len(r.p.pods)
-	c.effort.Nodes += c.active - len(gone)
+	c.effort.simulated(c, gone)
+	if r.gaveUp {
+		return nil, nil
+	}
 	sim := &simulation{}
 	pod := r.wouldFail(c.sim.pending)
 	if pod != nil && !c.uninitialized {
@@ -334,6 +345,19 @@ func (c *cluster) simulate(ctx context.Context, gone []*Candidate) (*simulation,
 		}
 	}
 	return sim, nil
+}
+
+// simulated counts a simulation.
+func (e *MethodEffort) simulated(c *cluster, gone []*Candidate) {
+	e.Simulations++
+	e.Pods += c.sim.pending
+	for _, cands := range [...][]*Candidate{gone, c.deleting} {
+		for _, cand := range cands {
+			pods, _ := c.moves(cand)
+			e.Pods += len(pods)
+		}
+	}
+	e.Nodes += c.active - len(gone)
 }
 
 // usesUninitialized reports whether some pod that runs now was put on a node of a pool that is not

@@ -79,6 +79,7 @@ func (p *Packer) disrupt(ctx context.Context, s *packing.Snapshot, limits Disrup
 		return nil, effort, err
 	}
 	defer c.sim.release()
+	c.brief = true
 	if !limits.SkipEmptiness {
 		if cmd := c.emptiness(&effort.Emptiness); cmd != nil {
 			return cmd, effort, nil

@@ -85,6 +85,9 @@ type movability struct {
 	// read; byHost whether volumes of theirs can be reached from certain nodes only.
 	checked int
 	byHost  bool
+	// kinds are those of the pods in the order of the queue, as long as kinds keep their numbers.
+	kinds    []movingKind
+	kindsEra int
 }
 
 // node returns what is known of a node, compiling it if it is new.

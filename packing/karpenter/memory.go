@@ -59,6 +59,11 @@ type memory struct {
 	// stated grows when volumes or namespaces change, which constraints of pods read.
 	stated  int
 	classes map[classKey]*class
+	// kinds number classes with what they ask for, as long as the classes are kept;
+	// kindsEra is how often they were forgotten.
+	kinds    map[kind]int32
+	kindList []kind
+	kindsEra int
 
 	daemonSets     []*appsv1.DaemonSet
 	daemons        []*daemon
@@ -134,7 +139,7 @@ func newMemory(w *workspace) *memory {
 		numbers: newDemandNumbering(),
 		specs:   newNumbering(), templates: map[template]podID{}, labelIDs: newNumbering(), labelMaps: map[labelMap]int32{},
 		nodeKeys: map[string]bool{}, visible: newNumbering(), selections: map[string]*selection{},
-		storage: compileStorage(&packing.Snapshot{}), classes: map[classKey]*class{},
+		storage: compileStorage(&packing.Snapshot{}), classes: map[classKey]*class{}, kinds: map[kind]int32{}, kindsEra: 1,
 		antiSpecs: newNumbering(), identities: map[string]int32{},
 		daemonsVersion: 1, nodeKeysVersion: 1,
 	}
@@ -157,12 +162,12 @@ func (m *memory) begin(s *packing.Snapshot) {
 		m.volumes = v.clone()
 		m.storage = compileStorage(s)
 		m.stated++
-		clear(m.classes)
+		m.forgetClasses()
 	}
 	if !slices.Equal(s.Namespaces, m.namespaces) {
 		m.namespaces = slices.Clone(s.Namespaces)
 		m.stated++
-		clear(m.classes)
+		m.forgetClasses()
 	}
 	if len(m.templates) > maxTemplates {
 		clear(m.templates)
@@ -175,8 +180,16 @@ func (m *memory) begin(s *packing.Snapshot) {
 		m.selectionsEra++
 	}
 	if len(m.classes) > maxClasses {
-		clear(m.classes)
+		m.forgetClasses()
 	}
+}
+
+// forgetClasses drops the classes and all that is told by them.
+func (m *memory) forgetClasses() {
+	clear(m.classes)
+	clear(m.kinds)
+	m.kindList = m.kindList[:0]
+	m.kindsEra++
 }
 
 // end forgets nodes that have not been seen for a while.
@@ -291,7 +304,7 @@ func (m *memory) readable(key string) {
 	m.selectorKeys = slices.Insert(m.selectorKeys, at, key)
 	m.selectorsVersion++
 	m.visible, m.visibleOf = newNumbering(), m.visibleOf[:0]
-	clear(m.classes)
+	m.forgetClasses()
 }
 
 // readsNode notes that some decision reads a label of nodes.

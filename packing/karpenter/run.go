@@ -57,6 +57,11 @@ type run struct {
 	taken   []int32
 	picks   []int32
 
+	// hope is what a simulation needs to come to a command, nil for any other run. Once it is
+	// lost, the run gives up.
+	hope   *hope
+	gaveUp bool
+
 	proposed claim            // the one that open considers
 	opened   []compiled.SetID // what its set could be
 	failure  failure          // why it opened none
@@ -144,6 +149,10 @@ func (r *run) solve(ctx context.Context) error {
 		}
 		if !placed {
 			q.push(pod)
+		}
+		if r.hope != nil && r.hopeLost() {
+			r.gaveUp = true
+			return nil
 		}
 	}
 }

@@ -2,6 +2,7 @@ package karpenter
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/binwright/binwright/packing/internal/compiled"
 	"github.com/binwright/binwright/packing/internal/topology"
@@ -17,9 +18,32 @@ type shared struct {
 	index   []int32 // of a node, by its position in the snapshot
 	// places are the nodes that a class could go to, by what of the class tells, in
 	// buckets of equal sets of requirements.
-	places map[string][]bucket
+	places map[string]*places
+	key    []byte // scratch
 	groups map[*constraint]*sharedGroup
 	left   []poolLimits // of the pools while no node is gone
+}
+
+// places are nodes that may take pods of a class, in buckets and by themselves.
+type places struct {
+	buckets []bucket
+	ordered []int32 // once asked for
+	// narrow: a pod of the class narrows the set of some node that takes it.
+	narrow bool
+}
+
+// inOrder returns the nodes in the order in which they are tried.
+func (p *places) inOrder() []int32 {
+	if p.ordered == nil {
+		p.ordered = []int32{}
+		for _, b := range p.buckets {
+			for _, e := range b.rest {
+				p.ordered = append(p.ordered, e.host)
+			}
+		}
+		slices.Sort(p.ordered)
+	}
+	return p.ordered
 }
 
 // sharedGroup is a group as a run that makes it first finds it.
@@ -31,7 +55,7 @@ type sharedGroup struct {
 func newShared(p *problem) *shared {
 	s := &shared{
 		states: make([]nodeState, len(p.nodes)), index: make([]int32, len(p.nodes)),
-		places: map[string][]bucket{}, groups: map[*constraint]*sharedGroup{},
+		places: map[string]*places{}, groups: map[*constraint]*sharedGroup{},
 	}
 	for i, n := range p.nodes {
 		s.index[n.position] = int32(i)
@@ -71,8 +95,9 @@ func (s *shared) touch(i int32) *nodeState {
 
 // placesOf returns the nodes that may take pods of a class as far as requirements,
 // taints and what is left at all tell, in their order, whether gone or not.
-func (r *run) placesOf(c *class) []bucket {
-	key := binary.AppendVarint(r.key[:0], int64(c.set))
+func (p *problem) placesOf(c *class) *places {
+	s := p.shared
+	key := binary.AppendVarint(s.key[:0], int64(c.set))
 	for i := range c.pod.Spec.Tolerations {
 		t := &c.pod.Spec.Tolerations[i]
 		for _, s := range [...]string{t.Key, string(t.Operator), t.Value, string(t.Effect)} {
@@ -80,36 +105,37 @@ func (r *run) placesOf(c *class) []bucket {
 			key = append(key, s...)
 		}
 	}
-	r.key = key
-	if known, ok := r.p.shared.places[string(key)]; ok {
+	s.key = key
+	if known, ok := s.places[string(key)]; ok {
 		return known
 	}
-	var buckets []bucket
+	out := &places{}
 	bucketOf := map[compiled.SetID]int{}
-	for i, n := range r.p.nodes {
+	for i, n := range p.nodes {
 		if !n.knownNode.active || n.overfull || !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
 			continue
 		}
 		at, known := bucketOf[n.set]
 		if !known {
 			at = -1
-			if r.compatible(n.set, c.set, true) {
-				at = len(buckets)
-				buckets = append(buckets, bucket{set: n.set, isNode: true})
+			if p.w.sets.CompatibleNode(n.set, c.set) {
+				at = len(out.buckets)
+				out.buckets = append(out.buckets, bucket{set: n.set, isNode: true})
+				out.narrow = out.narrow || p.w.sets.Intersect(n.set, c.set) != n.set
 			}
 			bucketOf[n.set] = at
 		}
 		if at >= 0 {
-			buckets[at].rest = append(buckets[at].rest, entry{uint64(i), int32(i)})
+			out.buckets[at].rest = append(out.buckets[at].rest, entry{uint64(i), int32(i)})
 		}
 	}
-	r.p.shared.places[string(key)] = buckets
-	return buckets
+	s.places[string(key)] = out
+	return out
 }
 
 // enterNodes starts a view with the nodes that may take pods of a class.
 func (r *run) enterNodes(v *view, c *class) {
-	for _, b := range r.placesOf(c) {
+	for _, b := range r.p.placesOf(c).buckets {
 		*v.bucketFor(b.set, true) = int32(len(v.buckets) + 1)
 		b.heap = r.w.spareHeap()
 		v.buckets = append(v.buckets, b)

@@ -63,6 +63,10 @@ func (s *simulator) release() { s.p.w.packer.workspaces.give(s.p.w) }
 // moves returns the pods that would leave a candidate now, with their numbers.
 func (c *cluster) moves(cand *Candidate) ([]*corev1.Pod, []podID) {
 	if cand.moving == nil && cand.known != nil {
+		if len(c.limits) == 0 && !cand.known.protected {
+			cand.moving, cand.movingIDs = cand.known.pods, cand.known.ids
+			return cand.moving, cand.movingIDs
+		}
 		ids := cand.known.ids
 		cand.moving, cand.movingIDs = make([]*corev1.Pod, 0, len(ids)), make([]podID, 0, len(ids))
 		for i, pod := range cand.known.pods {
@@ -87,7 +91,7 @@ func (c *cluster) leaversAt(position int) *leavers {
 
 // ask schedules the waiting pods and those that candidates leave behind. It returns
 // the run and how many pods it had.
-func (c *cluster) ask(ctx context.Context, gone []*Candidate) (*run, error) {
+func (c *cluster) ask(ctx context.Context, gone []*Candidate, h *hope) (*run, error) {
 	for _, cand := range gone {
 		c.gone[cand.position] = true
 	}
@@ -101,6 +105,7 @@ func (c *cluster) ask(ctx context.Context, gone []*Candidate) (*run, error) {
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}
 	r := newRun(q)
+	r.hope = h
 	if err := r.solve(ctx); err != nil {
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}

@@ -42,7 +42,7 @@ func TestSimulationEqualsPack(t *testing.T) {
 					gone = append(gone, cand)
 				}
 			}
-			sim, err := c.simulate(context.Background(), gone)
+			sim, err := c.simulate(context.Background(), gone, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

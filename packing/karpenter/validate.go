@@ -64,7 +64,7 @@ func (p *Packer) Validate(ctx context.Context, cmd *Command, s *packing.Snapshot
 		}
 		allowed[cand.Pool.Name]--
 	}
-	sim, err := c.simulate(ctx, found)
+	sim, err := c.simulate(ctx, found, nil)
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
 	}

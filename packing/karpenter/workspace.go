@@ -40,6 +40,7 @@ type setFacts struct {
 	minValues  bool          // it asks for some; valid with launchable
 	prices     *priceList
 	final      requirements.Set // as a launch states it
+	spot       *bool            // whether it allows spot
 }
 
 // topologyKey is a label by which pods are spread, joined or kept apart.

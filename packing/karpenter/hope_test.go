@@ -1,0 +1,154 @@
+package karpenter
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/packing/requirements"
+)
+
+// Where a simulation is spared or given up, the whole of it would have come to no command; where it is not, it
+// comes to the same command as ever.
+func TestNothingIsSparedThatWouldComeToACommand(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	asked, commands, spared, gaveUp, nothing := 0, 0, 0, 0, 0
+	for cluster := range 150 {
+		s, p := hopefulCluster(t, rng)
+		c, err := p.newCluster(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order := c.consolidatable()
+		var questions [][]*Candidate
+		for i := range order {
+			questions = append(questions, order[i:i+1])
+			if i > 0 {
+				questions = append(questions, order[:i+1])
+			}
+		}
+		for _, gone := range questions {
+			asked++
+			c.brief = false
+			want, stay, err := c.evaluate(context.Background(), gone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			effort := *c.effort
+			*c.effort = MethodEffort{}
+			c.brief = true
+			got, _, err := c.evaluate(context.Background(), gone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if toldDecision(got) != toldDecision(want) {
+				t.Fatalf("cluster %d, %d nodes from %s: in brief %s, else %s (%+v)", cluster, len(gone), gone[0].Node.Name, toldDecision(got), toldDecision(want), stay)
+			}
+			if *c.effort != effort {
+				t.Fatalf("cluster %d: in brief the effort is %+v, else %+v", cluster, *c.effort, effort)
+			}
+			*c.effort = MethodEffort{}
+			h := c.hopeFor(gone)
+			if c.hopeless(gone, h) {
+				spared++
+			} else if r, err := c.ask(context.Background(), gone, h); err != nil {
+				t.Fatal(err)
+			} else if r.release(); r.gaveUp {
+				gaveUp++
+			}
+			if want == nil {
+				nothing++
+			} else {
+				commands++
+			}
+		}
+		c.sim.release()
+	}
+	t.Logf("%d questions, %d commands; of %d that come to nothing %d spared, %d given up", asked, commands, nothing, spared, gaveUp)
+	if commands < 1000 || spared < 300 || gaveUp < 200 {
+		t.Error("the clusters show too little")
+	}
+}
+
+// hopefulCluster is a cluster of spot and on-demand nodes in which half of the time only plain pods run, with nodes that
+// start, that go, and that have just seen a pod.
+func hopefulCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
+	t.Helper()
+	catalog := spotCatalog(t, rng)
+	s := simulationCluster(rng, catalog)
+	s.Now = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	plain := rng.IntN(2) == 0
+	pods := append([]*corev1.Pod(nil), s.Pods...)
+	for _, n := range s.Nodes {
+		pods = append(pods, n.Pods...)
+		n.Labels[requirements.LabelCapacityType] = []string{requirements.CapacityTypeSpot, requirements.CapacityTypeOnDemand}[rng.IntN(2)]
+		n.Claim = &packing.NodeClaim{Consolidatable: true, MarkedForDeletion: rng.IntN(12) == 0}
+		switch rng.IntN(10) {
+		case 0:
+			n.Labels[requirements.LabelInitialized] = "false"
+		case 1:
+			n.Claim.LastPodEvent = s.Now.Add(-time.Second)
+		}
+	}
+	if rng.IntN(2) == 0 {
+		s.Pods = nil
+	}
+	for i, pod := range pods {
+		pod.UID = types.UID(fmt.Sprint(rng.IntN(1000)))
+		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(200*(1+rng.IntN(12))), resource.DecimalSI)}
+		if rng.IntN(8) == 0 {
+			pod.Status.Phase = corev1.PodPending
+		}
+		if plain {
+			pod.Spec.TopologySpreadConstraints, pod.Spec.Affinity = nil, nil
+		}
+		if rng.IntN(10) == 0 {
+			pod.Spec.NodeSelector = []map[string]string{
+				{corev1.LabelTopologyZone: "a"}, {requirements.LabelCapacityType: requirements.CapacityTypeOnDemand}, {corev1.LabelInstanceTypeStable: "t16"},
+			}[i%3]
+		}
+	}
+	pool := &packing.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	pool.Spec.Disruption.ConsolidateAfter.Duration = 30 * time.Second
+	var opts []Option
+	if rng.IntN(3) == 0 {
+		opts = append(opts, WithSpotToSpotConsolidation(true))
+	}
+	p, err := New(catalog, []*packing.NodePool{pool}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, p
+}
+
+// spotCatalog adds spot offerings of random prices to the types of a simulation.
+func spotCatalog(t *testing.T, rng *rand.Rand) *instancetypes.Catalog {
+	t.Helper()
+	var all []*instancetypes.InstanceType
+	for _, it := range simulationCatalog(t).Types() {
+		spot := *it
+		spot.Requirements = requirements.NewSet(it.Requirements.Get(corev1.LabelInstanceTypeStable), it.Requirements.Get(corev1.LabelTopologyZone),
+			requirements.Must(requirements.LabelCapacityType, requirements.In, requirements.CapacityTypeSpot, requirements.CapacityTypeOnDemand))
+		for _, o := range it.Offerings {
+			o.Price *= 0.3 + 0.7*rng.Float64()
+			o.Requirements = requirements.NewSet(requirements.Must(corev1.LabelTopologyZone, requirements.In, o.Zone()),
+				requirements.Must(requirements.LabelCapacityType, requirements.In, requirements.CapacityTypeSpot))
+			spot.Offerings = append(spot.Offerings[:len(spot.Offerings):len(spot.Offerings)], o)
+		}
+		all = append(all, &spot)
+	}
+	c, err := instancetypes.NewCatalog(instancetypes.Info{Provider: "test"}, all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -1,0 +1,170 @@
+package karpenter
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// kind is pods that simulations of consolidation do not tell apart but for their age.
+type kind struct {
+	class  *class
+	demand int32
+}
+
+// movingKind is the kind of one of the pods that a node's disruption moves.
+type movingKind struct {
+	kind int32
+	pod  *corev1.Pod
+}
+
+func (m *memory) demandOf(kind int32) *demand { return m.demands[m.kindList[kind].demand] }
+
+// kindOf numbers the kind of a pod.
+func (p *problem) kindOf(pod *corev1.Pod, id podID, displaced bool) (int32, error) {
+	c, err := p.class(pod, id, displaced)
+	if err != nil {
+		return 0, err
+	}
+	k := kind{c, id.demand}
+	number, known := p.m.kinds[k]
+	if !known {
+		number = int32(len(p.m.kindList))
+		p.m.kinds[k] = number
+		p.m.kindList = append(p.m.kindList, k)
+	}
+	return number, nil
+}
+
+// steadfast reports whether the class has no preference to be given up: given up one by one, preferences let
+// pods go to other nodes than their class tells.
+func (p *problem) steadfast(c *class) bool {
+	if c.steadfast == nil {
+		c.steadfast = new(c.refusal == nil && relaxed(c.pod, p.w.packer.prefersNoSchedule) == nil)
+	}
+	return *c.steadfast
+}
+
+// kindsOf returns the pods that a candidate's disruption moves by kind, in the order of the queue.
+func (c *cluster) kindsOf(cand *Candidate) ([]movingKind, error) {
+	v, m := cand.known, c.sim.p.m
+	all := len(c.limits) == 0 && !v.protected // no pod stays behind
+	if all && v.kindsEra == m.kindsEra {
+		return v.kinds, nil
+	}
+	pods, ids := c.moves(cand)
+	kinds := make([]movingKind, len(pods))
+	for i, pod := range pods {
+		k, err := c.sim.p.kindOf(pod, ids[i], pod.Status.Phase != corev1.PodPending)
+		if err != nil {
+			return nil, err
+		}
+		kinds[i] = movingKind{k, pod}
+	}
+	m.sortKinds(kinds)
+	if all {
+		v.kinds, v.kindsEra = kinds, m.kindsEra
+	}
+	return kinds, nil
+}
+
+// sortKinds puts pods into the order of the [queue].
+func (m *memory) sortKinds(kinds []movingKind) {
+	slices.SortStableFunc(kinds, func(a, b movingKind) int { return m.compareKinds(&a, &b) })
+}
+
+func (m *memory) compareKinds(a, b *movingKind) int {
+	if da, db := m.demandOf(a.kind), m.demandOf(b.kind); da != db {
+		if c := m.ranks[da.index] - m.ranks[db.index]; c != 0 {
+			return int(c)
+		}
+	}
+	return ageOf(a.pod, 0).compare(ageOf(b.pod, 1), []*corev1.Pod{a.pod, b.pod})
+}
+
+// fitting are the nodes that have room for one pod of a kind, in the order in which they are tried, as far as
+// anybody looked.
+type fitting struct {
+	nodes  []int32
+	places []int32 // that may take its class at all
+	next   int     // of places
+	walks  *bool   // see [cluster.walks]
+}
+
+// fit returns the i-th node with room for one pod of a kind, gone or not, -1 if there are not so many.
+func (c *cluster) fit(k int32, i int) int32 {
+	for int(k) >= len(c.fits) {
+		c.fits = append(c.fits, fitting{})
+	}
+	f := &c.fits[k]
+	if i < len(f.nodes) {
+		return f.nodes[i]
+	}
+	p, class := c.sim.p, c.sim.p.m.kindList[k].class
+	if f.places == nil {
+		f.places = p.placesOf(class).inOrder()
+	}
+	amounts := p.m.demandOf(k).amounts
+	for f.next < len(f.places) {
+		at := f.places[f.next]
+		f.next++
+		n := p.nodes[at]
+		if n.settling && class.displaced || !room(n.knownNode.available, amounts) || n.overVolumes() {
+			continue
+		}
+		if f.nodes = append(f.nodes, at); i < len(f.nodes) {
+			return at
+		}
+	}
+	return -1
+}
+
+// overVolumes reports whether a node has more volumes than it may: it takes no pod at all.
+func (n *node) overVolumes() bool {
+	if len(n.limits) == 0 {
+		return false
+	}
+	_, over := n.volumes.exceeds(n.limits, nil)
+	return over
+}
+
+// room reports whether amounts are within what is left.
+func room(left, amounts []int64) bool {
+	for i, v := range amounts {
+		if v > left[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// homeless returns the pods of candidates that fit on no node that stays, were they alone.
+func (c *cluster) homeless(gone []*Candidate) *need {
+	p := c.sim.p
+	c.need.reset()
+	for _, cand := range gone {
+		kinds, err := c.kindsOf(cand)
+		if err != nil {
+			continue // the simulation is to say so
+		}
+		for _, k := range kinds {
+			if p.steadfast(p.m.kindList[k.kind].class) && !c.hasHome(k.kind) {
+				c.need.add(p.m, k.kind)
+			}
+		}
+	}
+	return &c.need
+}
+
+// hasHome reports whether a pod of a kind that runs now could go to some node that stays.
+func (c *cluster) hasHome(k int32) bool {
+	for i := 0; ; i++ {
+		at := c.fit(k, i)
+		if at < 0 {
+			return false
+		}
+		if n := c.sim.p.nodes[at]; !c.gone[n.position] && !unreliable(n) {
+			return true
+		}
+	}
+}

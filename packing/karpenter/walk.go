@@ -1,0 +1,147 @@
+package karpenter
+
+import "slices"
+
+// walk places the pods of a simulation one by one on the first node that takes them, and returns
+// those that run now and find none. It decides as a run does as long as nothing but requirements,
+// taints and room tells where pods go; where more does, it knows nothing.
+func (c *cluster) walk(gone []*Candidate) (*need, bool) {
+	queue, ok := c.walkers(gone)
+	if !ok {
+		return nil, false
+	}
+	c.need.reset()
+	c.left.start(len(c.sim.p.nodes), c.sim.p.dims.Len())
+	for i := range queue {
+		pod := &queue[i]
+		switch at := c.step(pod.kind); {
+		case at < 0 && c.running(pod.pod):
+			c.need.add(c.sim.p.m, pod.kind)
+		case at >= 0 && unreliable(c.sim.p.nodes[at]) && c.running(pod.pod) && !c.leavingPods[pod.pod]:
+			c.need.none = true
+			return &c.need, true
+		}
+	}
+	return &c.need, true
+}
+
+// unreliable reports whether a node may not be counted on for pods that run now.
+func unreliable(n *node) bool { return managed(n.Node) && !initialized(n.Node) }
+
+// step puts a pod on the first node that takes it, -1 if none does.
+func (c *cluster) step(k int32) int32 {
+	p := c.sim.p
+	amounts := p.m.demandOf(k).amounts
+	for i := 0; ; i++ {
+		at := c.fit(k, i)
+		if at < 0 {
+			return -1
+		}
+		if n := p.nodes[at]; !c.gone[n.position] && c.left.take(at, n.knownNode.available, amounts) {
+			return at
+		}
+	}
+}
+
+// walkers returns the pods of a simulation in the order of the queue, and whether a walk tells where they go.
+func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
+	if len(c.sim.p.antiBound) > 0 {
+		return nil, false
+	}
+	if !c.stragglersKnown {
+		c.stragglersKnown = true
+		c.stragglers, c.walkable = c.findStragglers()
+	}
+	if !c.walkable {
+		return nil, false
+	}
+	if len(gone) == 1 && len(c.stragglers) == 0 {
+		return c.walkersOf(gone[0])
+	}
+	c.queue = append(c.queue[:0], c.stragglers...)
+	for _, cand := range gone {
+		kinds, ok := c.walkersOf(cand)
+		if !ok {
+			return nil, false
+		}
+		c.queue = append(c.queue, kinds...)
+	}
+	c.sim.p.m.sortKinds(c.queue)
+	return c.queue, true
+}
+
+// walkersOf returns the pods of a candidate if all are such that walks tell where they go.
+func (c *cluster) walkersOf(cand *Candidate) ([]movingKind, bool) {
+	kinds, err := c.kindsOf(cand)
+	return kinds, err == nil && !slices.ContainsFunc(kinds, func(k movingKind) bool { return !c.walks(k.kind) })
+}
+
+// findStragglers returns the pods that are part of every simulation: those that wait, and those of nodes that
+// are going.
+func (c *cluster) findStragglers() ([]movingKind, bool) {
+	var out []movingKind
+	for i, pod := range c.sim.waiting {
+		k, err := c.sim.p.kindOf(pod, c.sim.ids[i], false)
+		if err != nil || !c.walks(k) {
+			return nil, false
+		}
+		out = append(out, movingKind{k, pod})
+	}
+	for _, cand := range c.deleting {
+		pods, ids := c.moves(cand)
+		for i, pod := range pods {
+			k, err := c.sim.p.kindOf(pod, ids[i], false)
+			if err != nil || !c.walks(k) {
+				return nil, false
+			}
+			out = append(out, movingKind{k, pod})
+		}
+	}
+	return out, true
+}
+
+// walks reports whether requirements, taints and room alone decide on which nodes pods of a kind go, and
+// whether they leave the nodes' requirements as they are.
+func (c *cluster) walks(k int32) bool {
+	for int(k) >= len(c.fits) {
+		c.fits = append(c.fits, fitting{})
+	}
+	f := &c.fits[k]
+	if f.walks == nil {
+		p := c.sim.p
+		class := p.m.kindList[k].class
+		f.walks = new(p.steadfast(class) && len(class.constraints)+len(class.ports) == 0 && class.hostname == nil &&
+			class.volumes == nil && !p.placesOf(class).narrow)
+	}
+	return *f.walks
+}
+
+// leftovers are what nodes have left in the course of a walk. Only what changes is written down.
+type leftovers struct {
+	number  uint64   // of the walk
+	of      []uint64 // by node: in which walk it was last changed
+	amounts []int64
+	columns int
+}
+
+func (l *leftovers) start(nodes, columns int) {
+	if len(l.of) < nodes || l.columns != columns {
+		*l = leftovers{of: make([]uint64, nodes), amounts: make([]int64, nodes*columns), columns: columns}
+	}
+	l.number++
+}
+
+// take takes amounts from what a node has left, available if nothing was taken yet, and reports whether it had so much.
+func (l *leftovers) take(node int32, available, amounts []int64) bool {
+	left := l.amounts[int(node)*l.columns:][:l.columns]
+	if l.of[node] != l.number {
+		l.of[node] = l.number
+		copy(left, available)
+	} else if !room(left, amounts) {
+		return false
+	}
+	for i, v := range amounts {
+		left[i] -= v
+	}
+	return true
+}
