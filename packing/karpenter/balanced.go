@@ -2,10 +2,6 @@ package karpenter
 
 import (
 	"math"
-
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/binwright/binwright/packing/requirements"
 )
 
 // BalancedThreshold is 1/k with Karpenter's k of 2: a move of a Balanced pool is
@@ -44,46 +40,37 @@ func (s Score) Approved() bool { return s.Value() >= BalancedThreshold }
 // not (pkg/controllers/disruption/balanced.go, computeNodePoolTotals; the cost
 // is that of pkg/state/cost). Pools without a candidate have none.
 func (c *cluster) totals() map[string]PoolTotals {
-	prices, disruptions, candidates := map[string]float64{}, map[string]float64{}, map[string]float64{}
-	has := map[string]bool{}
+	type sums struct {
+		tracked, candidates, disruption float64
+		has                             bool
+	}
+	pools := make([]sums, len(c.packer.nodePools))
 	for _, cand := range c.candidates {
-		pool := cand.Node.NodePool()
-		if pool == "" {
+		if cand.Pool == nil {
 			continue
 		}
-		prices[pool] += c.trackedPrice(cand)
+		p := &pools[cand.poolAt]
+		p.tracked += cand.known.tracked
 		if cand.Blocked == "" {
-			has[pool] = true
-			candidates[pool] += cand.Price
-			disruptions[pool] += cand.DisruptionCost
+			p.has = true
+			p.candidates += cand.Price
+			p.disruption += cand.DisruptionCost
 		} else {
-			disruptions[pool] += cand.StateCost
+			p.disruption += cand.StateCost
 		}
 	}
-	totals := make(map[string]PoolTotals, len(has))
-	for pool := range has {
-		cost := prices[pool]
-		if cost <= 0 {
-			cost = candidates[pool]
+	totals := make(map[string]PoolTotals, len(pools))
+	for i, p := range pools {
+		if !p.has {
+			continue
 		}
-		totals[pool] = PoolTotals{Cost: cost, DisruptionCost: disruptions[pool]}
+		cost := p.tracked
+		if cost <= 0 {
+			cost = p.candidates
+		}
+		totals[c.packer.nodePools[i].Name] = PoolTotals{Cost: cost, DisruptionCost: p.disruption}
 	}
 	return totals
-}
-
-// trackedPrice is the price of any node of a pool, whether a candidate or not.
-func (c *cluster) trackedPrice(cand *Candidate) float64 {
-	n := cand.Node
-	for _, key := range []string{corev1.LabelInstanceTypeStable, requirements.LabelCapacityType, corev1.LabelTopologyZone} {
-		if n.Labels[key] == "" {
-			return 0
-		}
-	}
-	if cand.Pool == nil {
-		return 0
-	}
-	t, _ := c.packer.catalogOf(cand.Pool.Name).Lookup(n.Labels[corev1.LabelInstanceTypeStable])
-	return nodePrice(n, t)
 }
 
 func score(pool string, savings, disruptionCost float64, totals PoolTotals) Score {

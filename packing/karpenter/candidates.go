@@ -10,7 +10,6 @@ import (
 
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
-	"github.com/binwright/binwright/packing/internal/compiled"
 	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
 	"github.com/binwright/binwright/packing/requirements"
 )
@@ -45,6 +44,7 @@ type Candidate struct {
 	// Empty is set for nodes that emptiness may remove.
 	Empty bool
 
+	poolAt    int           // among the packer's, if there is a pool
 	position  int           // of the node in the snapshot
 	pods      []*corev1.Pod // the pods to be moved
 	moving    []*corev1.Pod // those of them that would leave now, once a simulation needed them
@@ -69,13 +69,12 @@ type cluster struct {
 	snap   *packing.Snapshot
 	now    time.Time
 	limits disruption.Limits
-	pools  map[string]*packing.NodePool
+	sizes  []poolSize // of the packer's node pools
 	// candidates are all nodes in the order of their names; Karpenter's own order
 	// before sorting is that of a Go map.
 	candidates []*Candidate
 	byPosition []*Candidate // in the snapshot's order
 	deleting   []*Candidate // nodes that are already going, in the snapshot's order
-	leaving    map[*packing.Node]bool
 	// leavingPods are to be moved off those.
 	leavingPods map[*corev1.Pod]bool
 	// uninitialized is set if a node of a pool is not ready to be relied on.
@@ -87,16 +86,10 @@ type cluster struct {
 	effort *MethodEffort // of the method that is at work
 	// brief: of a node that stays nobody asks why.
 	brief bool
-	fits  []fitting // by kind
 	// stragglers are the pods that are part of every simulation, in no order, once a walk needed them;
 	// walkable says whether a walk tells where they go.
 	stragglers                []movingKind
 	stragglersKnown, walkable bool
-
-	need  need          // scratch of hopeless
-	queue []movingKind  // of walk
-	left  leftovers     // of walk
-	types compiled.Bits // of holds
 }
 
 func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
@@ -106,14 +99,13 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	}
 	c := &cluster{
 		packer: p, snap: s, now: s.Now, limits: limits,
-		pools:   make(map[string]*packing.NodePool, len(p.nodePools)),
-		leaving: map[*packing.Node]bool{}, leavingPods: map[*corev1.Pod]bool{}, effort: &MethodEffort{},
+		sizes:       make([]poolSize, len(p.nodePools)),
+		leavingPods: map[*corev1.Pod]bool{}, effort: &MethodEffort{},
 	}
 	for _, pool := range p.nodePools {
 		if err := disruption.CheckBudgets(pool); err != nil {
 			return nil, err
 		}
-		c.pools[pool.Name] = pool
 	}
 	w := p.workspaces.take(p)
 	problem, err := startProblem(w, s)
@@ -121,6 +113,7 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 		return nil, err
 	}
 	problem.simulating = true
+	w.prospects.cluster++
 	if err := problem.readNodes(); err != nil {
 		return nil, err
 	}
@@ -128,15 +121,19 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	all := make([]Candidate, len(s.Nodes))
 	for i, n := range s.Nodes {
 		cand := &all[i]
-		*cand = Candidate{Node: n, Pool: c.pools[n.NodePool()], position: i, known: w.memory.movabilityOf(problem.nodes[i].knownNode)}
-		c.judge(cand, problem.nodes[i].knownNode)
+		k := problem.nodes[i].knownNode
+		*cand = Candidate{Node: n, position: i, known: w.memory.movabilityOf(k)}
+		if k.ownerAt >= 0 {
+			cand.Pool, cand.poolAt = p.nodePools[k.ownerAt], k.ownerAt
+		}
+		c.judge(cand, k)
 		c.byPosition = append(c.byPosition, cand)
-		c.uninitialized = c.uninitialized || managed(n) && !initialized(n)
+		c.count(k)
 		if !n.BeingDeleted() {
 			c.active++
 			continue
 		}
-		c.gone[i], c.leaving[n] = true, true
+		c.gone[i] = true
 		c.deleting = append(c.deleting, cand)
 		for _, pod := range cand.known.pods {
 			if c.limits.CurrentlyReschedulable(pod, c.now) {
@@ -289,24 +286,35 @@ func (c *cluster) consolidatable() []*Candidate {
 	return out
 }
 
+// poolSize counts the nodes of a pool that have started.
+type poolSize struct{ nodes, disrupting int }
+
+// count takes a node into account for budgets.
+func (c *cluster) count(k *knownNode) {
+	if k.owner == "" {
+		return
+	}
+	if !k.started {
+		c.uninitialized = true
+		return
+	}
+	if k.ownerAt < 0 {
+		return
+	}
+	size := &c.sizes[k.ownerAt]
+	size.nodes++
+	if !k.ready || k.BeingDeleted() {
+		size.disrupting++
+	}
+}
+
 // allowed returns how many nodes of each pool may still be disrupted for a
 // reason: what the budgets allow less nodes that are not ready or already going
 // (BuildDisruptionBudgetMapping).
 func (c *cluster) allowed(reason string) map[string]int {
-	nodes, disrupting := map[string]int{}, map[string]int{}
-	for _, cand := range c.candidates {
-		n := cand.Node
-		if !managed(n) || !initialized(n) {
-			continue
-		}
-		nodes[n.NodePool()]++
-		if !ready(n) || c.leaving[n] {
-			disrupting[n.NodePool()]++
-		}
-	}
-	allowed := make(map[string]int, len(c.pools))
-	for name, pool := range c.pools {
-		allowed[name] = max(0, disruption.Allowed(pool, nodes[name], reason, c.now)-disrupting[name])
+	allowed := make(map[string]int, len(c.sizes))
+	for i, pool := range c.packer.nodePools {
+		allowed[pool.Name] = max(0, disruption.Allowed(pool, c.sizes[i].nodes, reason, c.now)-c.sizes[i].disrupting)
 	}
 	return allowed
 }
@@ -323,16 +331,15 @@ func ready(n *packing.Node) bool {
 // settling reports whether a node's consolidateAfter has not passed since a pod
 // last came or went: in a simulated consolidation it takes no running pods
 // (pkg/utils/disruption/disruption.go, IsUnderConsolidateAfter).
-func (p *Packer) settling(n *packing.Node, now time.Time) bool {
-	at := slices.IndexFunc(p.nodePools, func(pool *packing.NodePool) bool { return pool.Name == n.NodePool() })
-	if at < 0 || !initialized(n) {
+func (p *Packer) settling(n *knownNode, now time.Time) bool {
+	if n.ownerAt < 0 || !n.started {
 		return false
 	}
-	after := p.nodePools[at].Spec.Disruption.ConsolidateAfter
+	after := p.nodePools[n.ownerAt].Spec.Disruption.ConsolidateAfter
 	if after.Never || after.Duration == 0 || now.IsZero() {
 		return false
 	}
-	state := claimState(n)
+	state := claimState(n.Node)
 	since := n.CreationTimestamp.Time
 	if !state.Initialized.IsZero() {
 		since = state.Initialized

@@ -75,6 +75,16 @@ func (c *cluster) hopeless(gone []*Candidate, h *hope) bool {
 	return need.none || len(need.kinds) > 0 && !c.holds(need, h)
 }
 
+// prospects is what seeing ahead of simulations works with, for one cluster after the other.
+type prospects struct {
+	cluster int
+	fits    []fitting // by kind
+	need    need
+	queue   []movingKind
+	left    leftovers
+	types   compiled.Bits
+}
+
 // need is pods that no node takes that stays: they would have to go to one new node.
 type need struct {
 	none    bool // not even that would do
@@ -96,7 +106,7 @@ func (s *need) add(m *memory, k int32) {
 
 // holds reports whether some pool has a type that holds the pods and leaves hope.
 func (c *cluster) holds(pods *need, h *hope) bool {
-	p := c.sim.p
+	p, types := c.sim.p, c.sim.p.w.prospects.types
 	for i, pl := range p.w.packer.pools {
 		if !pl.canLaunch {
 			continue
@@ -105,10 +115,11 @@ func (c *cluster) holds(pods *need, h *hope) bool {
 		if !ok {
 			continue
 		}
-		c.types = append(c.types[:0], pl.options...)
-		c.types.And(p.overhead[i].fits.All())
-		c.types.And(p.w.launchable(set).launchable)
-		if p.overhead[i].fits.Restrict(c.types, nil, pods.amounts) && !h.lost(p.w, set, c.types) {
+		types = append(types[:0], pl.options...)
+		p.w.prospects.types = types
+		types.And(p.overhead[i].fits.All())
+		types.And(p.w.launchable(set).launchable)
+		if p.overhead[i].fits.Restrict(types, nil, pods.amounts) && !h.lost(p.w, set, types) {
 			return true
 		}
 	}

@@ -85,18 +85,30 @@ func (m *memory) compareKinds(a, b *movingKind) int {
 // fitting are the nodes that have room for one pod of a kind, in the order in which they are tried, as far as
 // anybody looked.
 type fitting struct {
-	nodes  []int32
-	places []int32 // that may take its class at all
-	next   int     // of places
-	walks  *bool   // see [cluster.walks]
+	cluster int // of which the rest is
+	nodes   []int32
+	places  []int32 // that may take its class at all
+	next    int     // of places
+	// walks is what [cluster.walks] says, once asked.
+	walks, asked bool
+}
+
+// fitting returns what is known of where pods of a kind fit.
+func (c *cluster) fitting(k int32) *fitting {
+	s := &c.sim.p.w.prospects
+	for int(k) >= len(s.fits) {
+		s.fits = append(s.fits, fitting{})
+	}
+	f := &s.fits[k]
+	if f.cluster != s.cluster {
+		*f = fitting{cluster: s.cluster, nodes: f.nodes[:0]}
+	}
+	return f
 }
 
 // fit returns the i-th node with room for one pod of a kind, gone or not, -1 if there are not so many.
 func (c *cluster) fit(k int32, i int) int32 {
-	for int(k) >= len(c.fits) {
-		c.fits = append(c.fits, fitting{})
-	}
-	f := &c.fits[k]
+	f := c.fitting(k)
 	if i < len(f.nodes) {
 		return f.nodes[i]
 	}
@@ -141,7 +153,8 @@ func room(left, amounts []int64) bool {
 // homeless returns the pods of candidates that fit on no node that stays, were they alone.
 func (c *cluster) homeless(gone []*Candidate) *need {
 	p := c.sim.p
-	c.need.reset()
+	need := &p.w.prospects.need
+	need.reset()
 	for _, cand := range gone {
 		kinds, err := c.kindsOf(cand)
 		if err != nil {
@@ -149,11 +162,11 @@ func (c *cluster) homeless(gone []*Candidate) *need {
 		}
 		for _, k := range kinds {
 			if p.steadfast(p.m.kindList[k.kind].class) && !c.hasHome(k.kind) {
-				c.need.add(p.m, k.kind)
+				need.add(p.m, k.kind)
 			}
 		}
 	}
-	return &c.need
+	return need
 }
 
 // hasHome reports whether a pod of a kind that runs now could go to some node that stays.

@@ -23,13 +23,18 @@ type knownNode struct {
 
 	active      bool // takes pods; a node being deleted only counts for topologies
 	initialized bool
-	hostname    string
-	pool        int // index of its node pool, -1 if it has none that is scheduled
-	taints      []corev1.Taint
-	labels      requirements.Set
-	capacity    resources.Vector
-	usage       nodeUsage
-	ports       []hostPort
+	// owner is the name of its node pool, ownerAt the place of that among the packer's, -1 if it is unknown;
+	// started is what [initialized] says, ready what its condition does.
+	owner          string
+	ownerAt        int
+	started, ready bool
+	hostname       string
+	pool           int // index of its node pool, -1 if it has none that is scheduled
+	taints         []corev1.Taint
+	labels         requirements.Set
+	capacity       resources.Vector
+	usage          nodeUsage
+	ports          []hostPort
 
 	// What hangs on volumes, as memory.stated was then.
 	stated     int
@@ -75,6 +80,7 @@ type antiRun struct {
 type movability struct {
 	instanceType *instancetypes.InstanceType
 	price        float64
+	tracked      float64 // price in the books of its pool, which want to know zone and capacity type
 	cost         float64 // NodeCost of the pods to be moved
 	rescheduling float64
 	state        float64
@@ -129,7 +135,9 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 	}
 	k := &knownNode{Node: src, was: *src, pool: -1}
 	k.was.Pods = slices.Clone(src.Pods)
-	managed := src.NodePool() != "" || src.Claim != nil
+	k.owner, k.started, k.ready = src.NodePool(), initialized(src), ready(src)
+	k.ownerAt = slices.IndexFunc(m.w.packer.nodePools, func(pool *packing.NodePool) bool { return pool.Name == k.owner })
+	managed := k.owner != "" || src.Claim != nil
 	registered := !managed || src.Labels[requirements.LabelRegistered] == "true" && (src.Claim == nil || !src.Claim.Unregistered)
 	k.initialized = !managed || src.Labels[requirements.LabelInitialized] == "true"
 	k.hostname = src.Labels[corev1.LabelHostname]
@@ -137,7 +145,7 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 		k.hostname = src.Name
 	}
 	for i, pl := range m.w.packer.pools {
-		if pl.Name == src.NodePool() {
+		if pl.Name == k.owner {
 			k.pool = i
 		}
 	}
@@ -333,6 +341,9 @@ func (m *memory) movabilityOf(k *knownNode) *movability {
 	v := &movability{state: stateCost(k.Node), rescheduling: disruption.ReschedulingCost(k.Pods)}
 	v.instanceType, _ = m.w.packer.catalogOf(k.NodePool()).Lookup(k.Labels[corev1.LabelInstanceTypeStable])
 	v.price = nodePrice(k.Node, v.instanceType)
+	if k.Labels[requirements.LabelCapacityType] != "" && k.Labels[corev1.LabelTopologyZone] != "" {
+		v.tracked = v.price
+	}
 	for _, pod := range k.Pods {
 		if disruption.Reschedulable(pod) {
 			v.pods = append(v.pods, pod)

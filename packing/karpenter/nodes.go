@@ -60,7 +60,7 @@ func (p *problem) compileNodes() error {
 		}
 		n.host = host
 		n.set = m.setOf(n.knownNode, p.volumesByHost)
-		n.settling = p.simulating && p.w.packer.settling(n.Node, p.snapshot.Now)
+		n.settling = p.simulating && p.w.packer.settling(n.knownNode, p.snapshot.Now)
 		m.settle(n.knownNode)
 	}
 	p.hosts = len(hosts)

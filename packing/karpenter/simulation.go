@@ -43,7 +43,7 @@ func (c *cluster) newSimulator(p *problem) error {
 		}
 	}
 	for _, cand := range c.candidates {
-		if cand.Blocked != "" && !c.leaving[cand.Node] {
+		if cand.Blocked != "" && !cand.Node.BeingDeleted() {
 			continue
 		}
 		if _, err := p.m.idsOf(cand.known); err != nil {

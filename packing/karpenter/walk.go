@@ -10,23 +10,24 @@ func (c *cluster) walk(gone []*Candidate) (*need, bool) {
 	if !ok {
 		return nil, false
 	}
-	c.need.reset()
-	c.left.start(len(c.sim.p.nodes), c.sim.p.dims.Len())
+	p, need, left := c.sim.p, &c.sim.p.w.prospects.need, &c.sim.p.w.prospects.left
+	need.reset()
+	left.start(len(p.nodes), p.dims.Len())
 	for i := range queue {
 		pod := &queue[i]
 		switch at := c.step(pod.kind); {
 		case at < 0 && c.running(pod.pod):
-			c.need.add(c.sim.p.m, pod.kind)
-		case at >= 0 && unreliable(c.sim.p.nodes[at]) && c.running(pod.pod) && !c.leavingPods[pod.pod]:
-			c.need.none = true
-			return &c.need, true
+			need.add(p.m, pod.kind)
+		case at >= 0 && unreliable(p.nodes[at]) && c.running(pod.pod) && !c.leavingPods[pod.pod]:
+			need.none = true
+			return need, true
 		}
 	}
-	return &c.need, true
+	return need, true
 }
 
 // unreliable reports whether a node may not be counted on for pods that run now.
-func unreliable(n *node) bool { return managed(n.Node) && !initialized(n.Node) }
+func unreliable(n *node) bool { return n.owner != "" && !n.started }
 
 // step puts a pod on the first node that takes it, -1 if none does.
 func (c *cluster) step(k int32) int32 {
@@ -37,7 +38,7 @@ func (c *cluster) step(k int32) int32 {
 		if at < 0 {
 			return -1
 		}
-		if n := p.nodes[at]; !c.gone[n.position] && c.left.take(at, n.knownNode.available, amounts) {
+		if n := p.nodes[at]; !c.gone[n.position] && p.w.prospects.left.take(at, n.knownNode.available, amounts) {
 			return at
 		}
 	}
@@ -58,16 +59,17 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 	if len(gone) == 1 && len(c.stragglers) == 0 {
 		return c.walkersOf(gone[0])
 	}
-	c.queue = append(c.queue[:0], c.stragglers...)
+	queue := append(c.sim.p.w.prospects.queue[:0], c.stragglers...)
 	for _, cand := range gone {
 		kinds, ok := c.walkersOf(cand)
 		if !ok {
 			return nil, false
 		}
-		c.queue = append(c.queue, kinds...)
+		queue = append(queue, kinds...)
 	}
-	c.sim.p.m.sortKinds(c.queue)
-	return c.queue, true
+	c.sim.p.m.sortKinds(queue)
+	c.sim.p.w.prospects.queue = queue
+	return queue, true
 }
 
 // walkersOf returns the pods of a candidate if all are such that walks tell where they go.
@@ -103,17 +105,14 @@ func (c *cluster) findStragglers() ([]movingKind, bool) {
 // walks reports whether requirements, taints and room alone decide on which nodes pods of a kind go, and
 // whether they leave the nodes' requirements as they are.
 func (c *cluster) walks(k int32) bool {
-	for int(k) >= len(c.fits) {
-		c.fits = append(c.fits, fitting{})
-	}
-	f := &c.fits[k]
-	if f.walks == nil {
+	f := c.fitting(k)
+	if !f.asked {
 		p := c.sim.p
 		class := p.m.kindList[k].class
-		f.walks = new(p.steadfast(class) && len(class.constraints)+len(class.ports) == 0 && class.hostname == nil &&
-			class.volumes == nil && !p.placesOf(class).narrow)
+		f.asked, f.walks = true, p.steadfast(class) && len(class.constraints)+len(class.ports) == 0 && class.hostname == nil &&
+			class.volumes == nil && !p.placesOf(class).narrow
 	}
-	return *f.walks
+	return f.walks
 }
 
 // leftovers are what nodes have left in the course of a walk. Only what changes is written down.

@@ -28,6 +28,7 @@ type workspace struct {
 	heaps        [][]entry // spare memory of views
 	offeringSets map[*requirements.Requirement]compiled.SetID
 	memory       *memory
+	prospects    prospects
 }
 
 // maxWorkspaceSets bounds how many sets a workspace carries from one pack to the

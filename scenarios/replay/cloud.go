@@ -244,8 +244,10 @@ func (s *supply) lifetime(p pool) (time.Duration, bool) {
 
 // byPrice puts the cheapest first; of equals the type with the smaller name, then the zone.
 func byPrice(a, b pool) int {
-	return cmp.Or(cmp.Compare(a.offering.Price, b.offering.Price), strings.Compare(a.instanceType.Name, b.instanceType.Name),
-		strings.Compare(a.offering.Zone(), b.offering.Zone()))
+	if a.offering.Price != b.offering.Price {
+		return cmp.Compare(a.offering.Price, b.offering.Price)
+	}
+	return cmp.Or(strings.Compare(a.instanceType.Name, b.instanceType.Name), strings.Compare(a.offering.Zone(), b.offering.Zone()))
 }
 
 // allocate puts spot pools into the order in which the cloud tries them.

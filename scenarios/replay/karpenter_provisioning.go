@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"time"
+	"unsafe"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -238,14 +239,23 @@ func (k *karpenterController) flushMissing() error {
 // (pkg/providers/instance/instance.go). Spot offerings that cost more than the cheapest on-demand one are left out.
 func (k *karpenterController) fleet(l *packing.Launch) []pool {
 	by := map[string][]pool{}
+	asked := map[*requirements.Requirement]string{} // offerings of one zone and capacity type share their requirements
 	for _, t := range l.Options {
 		for i := range t.Offerings {
 			o := &t.Offerings[i]
-			p := pool{t, o}
-			if _, out := k.unavailable[p.key()]; out || !o.Available || l.Requirements.Compatible(o.Requirements, k.scenario.Catalog.WellKnown) != nil {
+			if !o.Available {
 				continue
 			}
-			by[o.CapacityType()] = append(by[o.CapacityType()], p)
+			capacityType, known := asked[unsafe.SliceData(o.Requirements)]
+			if !known {
+				if l.Requirements.Compatible(o.Requirements, k.scenario.Catalog.WellKnown) == nil {
+					capacityType = o.CapacityType()
+				}
+				asked[unsafe.SliceData(o.Requirements)] = capacityType
+			}
+			if capacityType != "" && !k.lacked(pool{t, o}) {
+				by[capacityType] = append(by[capacityType], pool{t, o})
+			}
 		}
 	}
 	for _, pools := range by {
@@ -264,6 +274,15 @@ func (k *karpenterController) fleet(l *packing.Launch) []pool {
 		return spot
 	}
 	return onDemand
+}
+
+// lacked reports whether an offering is left out because it lacked capacity lately.
+func (k *karpenterController) lacked(p pool) bool {
+	if len(k.unavailable) == 0 {
+		return false
+	}
+	_, out := k.unavailable[p.key()]
+	return out
 }
 
 // firstTypes keeps the offerings of the first so many types.
