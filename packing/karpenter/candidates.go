@@ -50,6 +50,7 @@ type Candidate struct {
 	moving    []*corev1.Pod // those of them that would leave now, once a simulation needed them
 	movingIDs []podID
 	known     *movability
+	facts     *nodeFacts
 	labels    requirements.Set
 }
 
@@ -122,7 +123,7 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	for i, n := range s.Nodes {
 		cand := &all[i]
 		k := problem.nodes[i].knownNode
-		*cand = Candidate{Node: n, position: i, known: w.memory.movabilityOf(k)}
+		*cand = Candidate{Node: n, position: i, facts: k.nodeFacts, known: w.memory.movabilityOf(k)}
 		if k.ownerAt >= 0 {
 			cand.Pool, cand.poolAt = p.nodePools[k.ownerAt], k.ownerAt
 		}
@@ -149,12 +150,13 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	return c, c.newSimulator(problem)
 }
 
-// claimState returns the state of a node's claim, with the default where the snapshot has none.
-func claimState(n *packing.Node) packing.NodeClaim {
-	if n.Claim != nil {
-		return *n.Claim
+// consolidatable reports whether a node's claim has that condition; it goes with initialized nodes where the
+// snapshot has no claim.
+func consolidatable(n *packing.Node) bool {
+	if n.Claim == nil {
+		return initialized(n)
 	}
-	return packing.NodeClaim{Consolidatable: initialized(n)}
+	return n.Claim.Consolidatable
 }
 
 func managed(n *packing.Node) bool { return n.NodePool() != "" }
@@ -169,19 +171,19 @@ func initialized(n *packing.Node) bool {
 func (c *cluster) judge(cand *Candidate, k *knownNode) {
 	n, v := cand.Node, cand.known
 	cand.StateCost = v.state
-	if cand.Blocked = c.blocked(n, cand.Pool, v); cand.Blocked != "" {
+	if cand.Blocked = c.blocked(k, cand.Pool, v); cand.Blocked != "" {
 		return
 	}
-	cand.InstanceType, cand.Price, cand.labels = v.instanceType, v.price, k.labels
+	cand.InstanceType, cand.Price, cand.labels = k.instanceType, k.price, k.labels
 	cand.pods, cand.DisruptionCost = v.pods, v.cost
 	expire := cand.Pool.Spec.Template.Spec.ExpireAfter
-	if e := claimState(n).ExpireAfter; e != nil {
-		expire = *e
+	if n.Claim != nil && n.Claim.ExpireAfter != nil {
+		expire = *n.Claim.ExpireAfter
 	}
 	never := expire.Never || expire.Duration == 0
 	cand.LifetimeCost = v.rescheduling *
 		disruption.LifetimeRemaining(n.CreationTimestamp.Time, c.now, expire.Duration, never)
-	cand.Excluded, cand.Empty = excluded(cand)
+	cand.Excluded, cand.Empty = excluded(cand, k.nodeFacts)
 }
 
 // stateCost counts the pods that have not ended and belong to no DaemonSet
@@ -197,23 +199,22 @@ func stateCost(n *packing.Node) float64 {
 }
 
 // blocked says why no candidate can be made of a node, in Karpenter's order of checks.
-func (c *cluster) blocked(n *packing.Node, pool *packing.NodePool, v *movability) string {
-	state := claimState(n)
+func (c *cluster) blocked(n *knownNode, pool *packing.NodePool, v *movability) string {
 	switch {
-	case !managed(n):
+	case n.owner == "":
 		return "node isn't managed by Karpenter"
-	case state.Unregistered:
+	case n.Claim != nil && n.Claim.Unregistered:
 		return "node claim has no node yet"
-	case !initialized(n):
+	case !n.started:
 		return "node isn't initialized"
 	case n.BeingDeleted():
 		return "node is being deleted"
-	case state.Nominated:
+	case n.Claim != nil && n.Claim.Nominated:
 		return "node is nominated for a pending pod"
-	case n.Annotations[disruption.AnnotationDoNotDisrupt] == "true":
+	case n.protected:
 		return "node has the annotation " + disruption.AnnotationDoNotDisrupt
 	case pool == nil || len(c.packer.catalogOf(pool.Name).Types()) == 0:
-		return fmt.Sprintf("node pool %q not found", n.NodePool())
+		return fmt.Sprintf("node pool %q not found", n.owner)
 	}
 	for _, pod := range n.Pods {
 		if v.protected && !disruption.Disruptable(pod, c.now) {
@@ -230,22 +231,19 @@ func (c *cluster) blocked(n *packing.Node, pool *packing.NodePool, v *movability
 }
 
 // excluded says why consolidation passes over a node, and whether emptiness takes it.
-func excluded(c *Candidate) (reason string, empty bool) {
+func excluded(c *Candidate, f *nodeFacts) (reason string, empty bool) {
 	d := &c.Pool.Spec.Disruption
-	consolidatable := claimState(c.Node).Consolidatable
+	consolidatable := consolidatable(c.Node)
 	isEmpty := c.DisruptionCost <= disruption.NodeBaseCost
 	disabled := d.ConsolidateAfter.Never
 	empty = c.Pool.Spec.Replicas == nil && !disabled && isEmpty && consolidatable
-	label := func(key string) bool { _, ok := c.Node.Labels[key]; return ok }
 	switch {
 	case c.Pool.Spec.Replicas != nil:
 		reason = "node pool is static"
 	case c.InstanceType == nil:
 		reason = fmt.Sprintf("instance type %q not found", c.Node.Labels[corev1.LabelInstanceTypeStable])
-	case !label(requirements.LabelCapacityType):
-		reason = "node has no label " + requirements.LabelCapacityType
-	case !label(corev1.LabelTopologyZone):
-		reason = "node has no label " + corev1.LabelTopologyZone
+	case f.lacks != "":
+		reason = "node has no label " + f.lacks
 	case disabled:
 		reason = fmt.Sprintf("node pool %q has consolidation disabled", c.Pool.Name)
 	case isEmpty:
@@ -339,13 +337,14 @@ func (p *Packer) settling(n *knownNode, now time.Time) bool {
 	if after.Never || after.Duration == 0 || now.IsZero() {
 		return false
 	}
-	state := claimState(n.Node)
 	since := n.CreationTimestamp.Time
-	if !state.Initialized.IsZero() {
-		since = state.Initialized
-	}
-	if !state.LastPodEvent.IsZero() {
-		since = state.LastPodEvent
+	if n.Claim != nil {
+		if !n.Claim.Initialized.IsZero() {
+			since = n.Claim.Initialized
+		}
+		if !n.Claim.LastPodEvent.IsZero() {
+			since = n.Claim.LastPodEvent
+		}
 	}
 	return now.Sub(since) < after.Duration
 }

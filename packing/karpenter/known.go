@@ -6,11 +6,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/packing/internal/compiled"
 	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
-	"github.com/binwright/binwright/packing/requirements"
 	"github.com/binwright/binwright/packing/resources"
 )
 
@@ -18,23 +16,14 @@ import (
 // it: what does not depend on the rest of the snapshot, and the last of what does.
 type knownNode struct {
 	*packing.Node
+	*nodeFacts
 	was  packing.Node // the struct as it was compiled, with a copy of the list of pods
 	seen int          // the last pack that it was part of
 
-	active      bool // takes pods; a node being deleted only counts for topologies
-	initialized bool
-	// owner is the name of its node pool, ownerAt the place of that among the packer's, -1 if it is unknown;
-	// started is what [initialized] says, ready what its condition does.
-	owner          string
-	ownerAt        int
-	started, ready bool
-	hostname       string
-	pool           int // index of its node pool, -1 if it has none that is scheduled
-	taints         []corev1.Taint
-	labels         requirements.Set
-	capacity       resources.Vector
-	usage          nodeUsage
-	ports          []hostPort
+	active  bool    // takes pods; a node being deleted only counts for topologies
+	demands []int32 // of its pods that have not ended
+	daemons []int32 // those of them that are daemon pods
+	ports   []hostPort
 
 	// What hangs on volumes, as memory.stated was then.
 	stated     int
@@ -42,22 +31,15 @@ type knownNode struct {
 	volumes    volumeUsage
 	limits     map[string]int
 
-	// set is of the labels that some decision reads, without the host name; setAt is
-	// the version of those labels. The second is with the host name.
-	set   [2]compiled.SetID
-	setAt [2]int
-
 	available   []int64 // what is left for pods, by column
 	overfull    bool    // some amount is negative: it takes no pod
 	availableAt int     // the version of the daemon pods that it is less of
 
 	bound *boundPods // once a group asked
 	// counted are one more than how many pods a selection counts, by its number, as long as
-	// selections keep their numbers; domains two more than the node's domain, by topology
-	// key, 1 if it has none. 0 is unknown.
+	// selections keep their numbers. 0 is unknown.
 	counted    []int32
 	countedEra int
-	domains    []int32
 	anti       []antiRun
 	move       *movability
 }
@@ -78,9 +60,6 @@ type antiRun struct {
 
 // movability is what consolidation knows of a node that does not change by itself.
 type movability struct {
-	instanceType *instancetypes.InstanceType
-	price        float64
-	tracked      float64 // price in the books of its pool, which want to know zone and capacity type
 	cost         float64 // NodeCost of the pods to be moved
 	rescheduling float64
 	state        float64
@@ -96,9 +75,13 @@ type movability struct {
 	kindsEra int
 }
 
-// node returns what is known of a node, compiling it if it is new.
+// node returns what is known of a node, compiling it if it is new. Nodes mostly come in the order
+// in which they came last time.
 func (m *memory) node(src *packing.Node) (*knownNode, error) {
-	k := m.nodes[src]
+	k := m.inTurn(src)
+	if k == nil {
+		k = m.nodes[src]
+	}
 	if k == nil || !k.unchanged() {
 		var err error
 		if k, err = m.compileNode(src); err != nil {
@@ -107,6 +90,7 @@ func (m *memory) node(src *packing.Node) (*knownNode, error) {
 		m.nodes[src] = k
 	}
 	k.seen, k.active = m.packs, !src.BeingDeleted()
+	k.nodeFacts.seen = m.packs
 	if k.stated != m.stated+1 {
 		k.stated = m.stated + 1
 		k.limits = m.storage.limits[src.Name]
@@ -122,6 +106,18 @@ func (m *memory) node(src *packing.Node) (*knownNode, error) {
 	return k, nil
 }
 
+// inTurn returns a node that comes where it came in the last pack, or one place further.
+func (m *memory) inTurn(src *packing.Node) *knownNode {
+	for i := m.turn; i < min(m.turn+2, len(m.order)); i++ {
+		if m.order[i].Node == src {
+			m.turn = i + 1
+			return m.order[i]
+		}
+	}
+	m.turn++
+	return nil
+}
+
 // unchanged reports whether the node is still what it was when it was compiled: made of
 // the same objects. The list of pods is the caller's, who may use its memory again.
 func (k *knownNode) unchanged() bool {
@@ -133,49 +129,23 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 	if at := slices.Index(src.Pods, nil); at >= 0 {
 		return nil, fmt.Errorf("pod %d is nil", at)
 	}
-	k := &knownNode{Node: src, was: *src, pool: -1}
+	k := &knownNode{Node: src, was: *src}
 	k.was.Pods = slices.Clone(src.Pods)
-	k.owner, k.started, k.ready = src.NodePool(), initialized(src), ready(src)
-	k.ownerAt = slices.IndexFunc(m.w.packer.nodePools, func(pool *packing.NodePool) bool { return pool.Name == k.owner })
-	managed := k.owner != "" || src.Claim != nil
-	registered := !managed || src.Labels[requirements.LabelRegistered] == "true" && (src.Claim == nil || !src.Claim.Unregistered)
-	k.initialized = !managed || src.Labels[requirements.LabelInitialized] == "true"
-	k.hostname = src.Labels[corev1.LabelHostname]
-	if k.hostname == "" {
-		k.hostname = src.Name
-	}
-	for i, pl := range m.w.packer.pools {
-		if pl.Name == k.owner {
-			k.pool = i
-		}
-	}
-	k.taints = src.Spec.Taints
-	if managed && (!registered || !k.initialized) {
-		k.taints = slices.DeleteFunc(slices.Clone(src.Spec.Taints), func(t corev1.Taint) bool {
-			return isEphemeral(&t) || !k.initialized && m.w.packer.isStartupTaint(src, &t)
-		})
-	}
-	k.labels = requirements.FromLabels(src.Labels)
 	var err error
-	if k.capacity, err = resources.FromList(src.Status.Capacity); err != nil {
-		return nil, fmt.Errorf("status.capacity: %w", err)
+	if k.nodeFacts, err = m.factsOf(src); err != nil {
+		return nil, err
 	}
-	return k, m.readUsage(k)
+	return k, m.readPods(k)
 }
 
-// readUsage adds up what the pods bound to a node take of it.
-func (m *memory) readUsage(k *knownNode) error {
-	u := &k.usage
-	var err error
-	if u.allocatable, err = resources.FromList(k.Status.Allocatable); err != nil {
-		return fmt.Errorf("status.allocatable: %w", err)
-	}
-	one := resources.Vector{{Name: corev1.ResourcePods, Value: 1}}
+// readPods takes in the pods bound to a node.
+func (m *memory) readPods(k *knownNode) error {
+	k.demands = make([]int32, 0, len(k.Pods))
 	for _, pod := range k.Pods {
 		if isTerminal(pod) {
 			continue
 		}
-		v, err := resources.PodRequests(pod)
+		demand, err := m.demandID(pod)
 		if err != nil {
 			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
@@ -183,10 +153,9 @@ func (m *memory) readUsage(k *knownNode) error {
 		if err != nil {
 			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
-		v = v.With(corev1.ResourcePods, 0).Add(one)
-		u.pods = u.pods.Add(v)
+		k.demands = append(k.demands, demand)
 		if isDaemonPod(pod) {
-			u.daemons = u.daemons.Add(v)
+			k.daemons = append(k.daemons, demand)
 		}
 		k.ports = append(k.ports, ports...)
 		for i := range pod.Spec.Volumes {
@@ -197,7 +166,6 @@ func (m *memory) readUsage(k *knownNode) error {
 			k.anti = countAnti(k.anti, m.antiOf(pod))
 		}
 	}
-	m.dims.AddAll(u.allocatable)
 	return nil
 }
 
@@ -219,7 +187,6 @@ func (m *memory) settle(k *knownNode) {
 		return
 	}
 	k.availableAt = m.daemonsVersion
-	u := &k.usage
 	var expected resources.Vector
 	running := int64(0)
 	for _, d := range m.daemons {
@@ -230,34 +197,21 @@ func (m *memory) settle(k *knownNode) {
 	}
 	expected = expected.With(corev1.ResourcePods, running)
 	k.available, k.overfull = make([]int64, m.dims.Len()), false
-	for _, a := range u.allocatable {
-		left := a.Value - u.pods.Get(a.Name) - max(0, expected.Get(a.Name)-u.daemons.Get(a.Name))
-		k.available[m.dims.Column(a.Name)] = left
+	for _, a := range k.allocatable {
+		column := m.dims.Column(a.Name)
+		left := a.Value - m.sum(k.demands, column) - max(0, expected.Get(a.Name)-m.sum(k.daemons, column))
+		k.available[column] = left
 		k.overfull = k.overfull || left < 0
 	}
 }
 
-// setOf returns the number of the node's labels that some decision reads, with its
-// host name or without.
-func (m *memory) setOf(k *knownNode, byHost bool) compiled.SetID {
-	at := 0
-	if byHost {
-		at = 1
+// sum adds up what some demands ask for of a resource.
+func (m *memory) sum(demands []int32, column int) int64 {
+	total := int64(0)
+	for _, d := range demands {
+		total = compiled.Saturated(total, m.demands[d].amounts[column])
 	}
-	if k.setAt[at] == m.nodeKeysVersion {
-		return k.set[at]
-	}
-	read := make(requirements.Set, 0, len(m.nodeKeys))
-	for _, r := range k.labels {
-		if m.nodeKeys[r.Key()] && r.Key() != corev1.LabelHostname {
-			read = append(read, r)
-		}
-	}
-	if byHost {
-		read = read.Add(requirements.Must(corev1.LabelHostname, requirements.In, k.hostname))
-	}
-	k.set[at], k.setAt[at] = m.w.sets.ID(read), m.nodeKeysVersion
-	return k.set[at]
+	return total
 }
 
 // boundOf counts a node's pods that have neither ended nor are ending, by their
@@ -295,24 +249,6 @@ func (m *memory) countOf(k *knownNode, g *group, s *selection, without map[*core
 	return count
 }
 
-// domainOf returns the node's domain of a topology key, 0 for a host, and whether the
-// node has the label.
-func (k *knownNode) domainOf(key *topologyKey) (int32, bool) {
-	for key.index >= len(k.domains) {
-		k.domains = append(k.domains, 0)
-	}
-	if k.domains[key.index] == 0 {
-		k.domains[key.index] = 1
-		if value, labelled := k.Labels[key.name]; labelled {
-			k.domains[key.index] = 2
-			if key.domains != nil {
-				k.domains[key.index] += key.domains.ID(value)
-			}
-		}
-	}
-	return k.domains[key.index] - 2, k.domains[key.index] > 1
-}
-
 // countLabels counts pods that have neither ended nor are ending.
 func (m *memory) countLabels(pods []*corev1.Pod, without map[*corev1.Pod]bool) []labelRun {
 	ids := make([]int32, 0, len(pods))
@@ -339,11 +275,6 @@ func (m *memory) movabilityOf(k *knownNode) *movability {
 		return k.move
 	}
 	v := &movability{state: stateCost(k.Node), rescheduling: disruption.ReschedulingCost(k.Pods)}
-	v.instanceType, _ = m.w.packer.catalogOf(k.NodePool()).Lookup(k.Labels[corev1.LabelInstanceTypeStable])
-	v.price = nodePrice(k.Node, v.instanceType)
-	if k.Labels[requirements.LabelCapacityType] != "" && k.Labels[corev1.LabelTopologyZone] != "" {
-		v.tracked = v.price
-	}
 	for _, pod := range k.Pods {
 		if disruption.Reschedulable(pod) {
 			v.pods = append(v.pods, pod)

@@ -24,6 +24,10 @@ type memory struct {
 	// problems numbers problems and the questions asked of them.
 	problems int
 	nodes    map[*packing.Node]*knownNode
+	order    []*knownNode // of the last snapshot
+	turn     int          // in order: where the next node of a snapshot is looked for
+	facts    map[factsKey]*nodeFacts
+	hostIDs  *numbering
 	spec     specWriter
 
 	// Columns grow as resources are met. columns is how many there were when
@@ -135,7 +139,7 @@ const (
 
 func newMemory(w *workspace) *memory {
 	m := &memory{
-		w: w, nodes: map[*packing.Node]*knownNode{}, dims: w.types.Dimensions.Clone(),
+		w: w, nodes: map[*packing.Node]*knownNode{}, facts: map[factsKey]*nodeFacts{}, hostIDs: newNumbering(), dims: w.types.Dimensions.Clone(),
 		numbers: newDemandNumbering(),
 		specs:   newNumbering(), templates: map[template]podID{}, labelIDs: newNumbering(), labelMaps: map[labelMap]int32{},
 		nodeKeys: map[string]bool{}, visible: newNumbering(), selections: map[string]*selection{},
@@ -152,7 +156,7 @@ func newMemory(w *workspace) *memory {
 // full reports whether there is more to remember than is worth it.
 func (m *memory) full() bool {
 	return len(m.specList) > maxNumbered || len(m.demands) > maxNumbered || len(m.labelSets) > maxNumbered ||
-		len(m.antiSpecList) > maxNumbered || len(m.selectorKeys) > maxKeys || len(m.nodeKeys) > maxKeys || m.dims.Len() > maxColumns
+		len(m.antiSpecList) > maxNumbered || len(m.hostIDs.ids) > maxNumbered || len(m.selectorKeys) > maxKeys || len(m.nodeKeys) > maxKeys || m.dims.Len() > maxColumns
 }
 
 // begin takes in what of a snapshot is not nodes and pods.
@@ -202,6 +206,11 @@ func (m *memory) end(nodes int) {
 			delete(m.nodes, src)
 		}
 	}
+	for key, f := range m.facts {
+		if f.seen <= m.packs-forgetAfter {
+			delete(m.facts, key)
+		}
+	}
 }
 
 // identify numbers a pod.
@@ -214,17 +223,11 @@ func (m *memory) identify(pod *corev1.Pod) (podID, error) {
 		}
 	}
 	var id podID
-	var fresh bool
-	if id.demand, fresh = m.numbers.of(pod, &m.spec); fresh {
-		d := &demand{index: int(id.demand)}
-		var err error
-		if d.requests, err = resources.PodRequests(pod); err != nil {
-			return podID{}, err
-		}
-		m.dims.AddAll(d.requests)
-		m.demands = append(m.demands, d)
-		m.columns = 0
+	var err error
+	if id.demand, err = m.demandID(pod); err != nil {
+		return podID{}, err
 	}
+	var fresh bool
 	if id.spec, fresh = m.specs.of(m.spec.constraints(pod)); fresh {
 		m.specList = append(m.specList, &podSpec{pod: pod})
 		m.readKeys(pod)
@@ -233,6 +236,23 @@ func (m *memory) identify(pod *corev1.Pod) (podID, error) {
 		m.templates[t] = id
 	}
 	id.labels = m.labelsOf(pod)
+	return id, nil
+}
+
+// demandID numbers what a pod asks for.
+func (m *memory) demandID(pod *corev1.Pod) (int32, error) {
+	id, fresh := m.numbers.of(pod, &m.spec)
+	if !fresh {
+		return id, nil
+	}
+	d := &demand{index: int(id)}
+	var err error
+	if d.requests, err = resources.PodRequests(pod); err != nil {
+		return 0, err
+	}
+	m.dims.AddAll(d.requests)
+	m.demands = append(m.demands, d)
+	m.columns = 0
 	return id, nil
 }
 

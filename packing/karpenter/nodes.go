@@ -9,7 +9,6 @@ import (
 
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/packing/internal/compiled"
-	"github.com/binwright/binwright/packing/resources"
 )
 
 // node is an existing node as a run starts with it.
@@ -28,15 +27,21 @@ func (p *problem) readNodes() error {
 	if err := m.readDaemonSets(p.snapshot.DaemonSets); err != nil {
 		return err
 	}
-	all := make([]node, len(p.snapshot.Nodes))
-	p.nodes = make([]*node, len(all))
+	m.turn = 0
+	all := p.w.nodeMemory(len(p.snapshot.Nodes))
+	p.nodes = p.w.nodes[:0]
 	for i, src := range p.snapshot.Nodes {
 		k, err := m.node(src)
 		if err != nil {
 			return err
 		}
 		all[i] = node{knownNode: k, position: i}
-		p.nodes[i] = &all[i]
+		p.nodes = append(p.nodes, &all[i])
+	}
+	p.w.nodes = p.nodes
+	m.order = m.order[:0]
+	for i := range all {
+		m.order = append(m.order, all[i].knownNode)
 	}
 	m.end(len(all))
 	return nil
@@ -49,21 +54,15 @@ func (p *problem) compileNodes() error {
 	m.settleColumns()
 	m.settleDaemons()
 	p.demands, p.daemons, p.overhead = m.demands, m.daemons, m.overhead
-	hosts := make(map[string]int32, len(p.nodes))
-	p.hostNames = make([]string, 0, len(p.nodes))
+	hosts := p.w.startHosts()
 	for _, n := range p.nodes {
-		host, known := hosts[n.hostname]
-		if !known {
-			host = int32(len(hosts))
-			hosts[n.hostname] = host
-			p.hostNames = append(p.hostNames, n.hostname)
-		}
-		n.host = host
-		n.set = m.setOf(n.knownNode, p.volumesByHost)
+		n.host = hosts.number(n.nodeFacts)
+		n.set = m.setOf(n.nodeFacts, p.volumesByHost)
 		n.settling = p.simulating && p.w.packer.settling(n.knownNode, p.snapshot.Now)
 		m.settle(n.knownNode)
 	}
-	p.hosts = len(hosts)
+	p.hostNames = hosts.names
+	p.hosts = len(hosts.names)
 	order := func(a, b *node) int {
 		if a.initialized != b.initialized {
 			if a.initialized {
@@ -76,23 +75,60 @@ func (p *problem) compileNodes() error {
 	if !slices.IsSortedFunc(p.nodes, order) {
 		slices.SortStableFunc(p.nodes, order)
 	}
-	p.numberHosts()
 	p.shared = newShared(p)
 	return p.compileBound()
 }
 
-// numberHosts lists the nodes of each host name.
-func (p *problem) numberHosts() {
-	p.nodesOf = make([][]int32, p.hosts)
-	places := make([]int32, len(p.nodes))
-	for i, n := range p.nodes {
-		if p.nodesOf[n.host] == nil {
-			places[i] = int32(i)
-			p.nodesOf[n.host] = places[i : i+1 : i+1]
-			continue
-		}
-		p.nodesOf[n.host] = append(p.nodesOf[n.host], int32(i))
+// nodeMemory returns memory for so many nodes, which those of the last problem have used.
+func (w *workspace) nodeMemory(n int) []node {
+	if cap(w.nodeArray) < n {
+		w.nodeArray = make([]node, n+n/8)
 	}
+	return w.nodeArray[:n]
+}
+
+// hostNumbers numbers the host names of one problem in the order in which they come.
+type hostNumbers struct {
+	names []string
+	of    []int32 // one more than the number, by number of the name in memory, if as of this problem
+	as    []int
+	at    int
+}
+
+func (w *workspace) startHosts() *hostNumbers {
+	h := &w.hosts
+	h.at++
+	h.names = h.names[:0]
+	return h
+}
+
+func (h *hostNumbers) number(f *nodeFacts) int32 {
+	for int(f.hostID) >= len(h.of) {
+		h.of, h.as = append(h.of, 0), append(h.as, 0)
+	}
+	if h.as[f.hostID] != h.at {
+		h.as[f.hostID], h.of[f.hostID] = h.at, int32(len(h.names))
+		h.names = append(h.names, f.hostname)
+	}
+	return h.of[f.hostID]
+}
+
+// nodesOf returns the nodes of a host name, in their order.
+func (p *problem) nodesOf(host int32) []int32 {
+	s := p.shared
+	if s.byHost == nil {
+		s.byHost = make([][]int32, p.hosts)
+		places := make([]int32, len(p.nodes))
+		for i, n := range p.nodes {
+			if s.byHost[n.host] == nil {
+				places[i] = int32(i)
+				s.byHost[n.host] = places[i : i+1 : i+1]
+				continue
+			}
+			s.byHost[n.host] = append(s.byHost[n.host], int32(i))
+		}
+	}
+	return s.byHost[host]
 }
 
 // isStartupTaint reports whether the node's pool puts the taint on new nodes, to
@@ -119,11 +155,6 @@ func isEphemeral(t *corev1.Taint) bool {
 		return t.Effect == corev1.TaintEffectNoExecute
 	}
 	return strings.HasPrefix(t.Key, "readiness.k8s.io/")
-}
-
-// nodeUsage is what the pods bound to a node take of it.
-type nodeUsage struct {
-	allocatable, pods, daemons resources.Vector
 }
 
 func isTerminal(pod *corev1.Pod) bool {

@@ -39,10 +39,9 @@ type problem struct {
 	classes   []*class // in the order of their first pods
 	demandOf  []int32
 	demands   []*demand
-	nodes     []*node   // in the order in which they are tried
-	hosts     int       // distinct host names of nodes; claims are numbered from there
-	hostNames []string  // by host
-	nodesOf   [][]int32 // by host: nodes of that name, in their order
+	nodes     []*node  // in the order in which they are tried
+	hosts     int      // distinct host names of nodes; claims are numbered from there
+	hostNames []string // by host
 	// listed are waiting pods that name a node: where nodes list them too, they do not
 	// count as bound.
 	listed    map[*corev1.Pod]bool
@@ -211,6 +210,16 @@ func (n *numbering) of(text []byte) (int32, bool) {
 	}
 	n.last, n.lastID = append(n.last[:0], text...), id
 	return id, !ok
+}
+
+// ofText is of, for a text that is at hand as a string.
+func (n *numbering) ofText(text string) int32 {
+	id, ok := n.ids[text]
+	if !ok {
+		id = int32(len(n.ids))
+		n.ids[text] = id
+	}
+	return id
 }
 
 // demandNumbering numbers what pods ask for. Most pods ask for CPU and memory in

@@ -15,7 +15,8 @@ type shared struct {
 	states []nodeState
 	// changed are the nodes that the last run changed, by number.
 	changed []int32
-	index   []int32 // of a node, by its position in the snapshot
+	index   []int32   // of a node, by its position in the snapshot
+	byHost  [][]int32 // see [problem.nodesOf]
 	// places are the nodes that a class could go to, by what of the class tells, in
 	// buckets of equal sets of requirements.
 	places map[string]*places
@@ -53,30 +54,33 @@ type sharedGroup struct {
 }
 
 func newShared(p *problem) *shared {
+	if cap(p.w.states) < len(p.nodes) {
+		p.w.states = make([]nodeState, len(p.nodes)+len(p.nodes)/8)
+	}
 	s := &shared{
-		states: make([]nodeState, len(p.nodes)), index: make([]int32, len(p.nodes)),
+		states: p.w.states[:len(p.nodes)], index: make([]int32, len(p.nodes)),
 		places: map[string]*places{}, groups: map[*constraint]*sharedGroup{},
 	}
 	for i, n := range p.nodes {
 		s.index[n.position] = int32(i)
-		s.states[i] = startOf(n)
+		s.restore(int32(i), n)
 	}
 	return s
 }
 
-func startOf(n *node) nodeState {
-	return nodeState{
+// restore has a node as a run finds it first.
+func (s *shared) restore(i int32, n *node) {
+	s.states[i] = nodeState{
 		node: n, active: n.knownNode.active, set: n.set,
 		available: n.knownNode.available, ports: n.ports[:len(n.ports):len(n.ports)], volumes: n.volumes,
+		own: s.states[i].own,
 	}
 }
 
 // restart undoes what the last run changed.
 func (s *shared) restart() {
 	for _, i := range s.changed {
-		available := s.states[i].own
-		s.states[i] = startOf(s.states[i].node)
-		s.states[i].own = available
+		s.restore(i, s.states[i].node)
 	}
 	s.changed = s.changed[:0]
 }
@@ -111,11 +115,16 @@ func (p *problem) placesOf(c *class) *places {
 	}
 	out := &places{}
 	bucketOf := map[compiled.SetID]int{}
+	last, at := compiled.SetID(-1), -1
 	for i, n := range p.nodes {
 		if !n.knownNode.active || n.overfull || !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
 			continue
 		}
-		at, known := bucketOf[n.set]
+		known := n.set == last
+		if !known {
+			at, known = bucketOf[n.set]
+			last = n.set
+		}
 		if !known {
 			at = -1
 			if p.w.sets.CompatibleNode(n.set, c.set) {

@@ -71,7 +71,10 @@ func without(s *packing.Snapshot, gone []*Candidate) *packing.Snapshot {
 	out.Nodes, out.Pods = slices.Clone(s.Nodes), slices.Clone(s.Pods)
 	for _, cand := range gone {
 		deleted := *cand.Node
-		state := claimState(cand.Node)
+		state := packing.NodeClaim{Consolidatable: true}
+		if cand.Node.Claim != nil {
+			state = *cand.Node.Claim
+		}
 		state.MarkedForDeletion = true
 		deleted.Claim = &state
 		out.Nodes[cand.position] = &deleted

@@ -43,7 +43,7 @@ func stayReason(cand *Candidate, verdict *Verdict) StayReason {
 		return StayReason{Class: StayBlocked, Message: cand.Blocked}
 	case cand.Empty:
 		return StayReason{Class: StayBudget, Message: budgetMessage(cand, disruption.Empty)}
-	case cand.DisruptionCost <= disruption.NodeBaseCost && !claimState(cand.Node).Consolidatable:
+	case cand.DisruptionCost <= disruption.NodeBaseCost && !consolidatable(cand.Node):
 		return StayReason{Class: StayExcluded, Message: "node is empty, and consolidateAfter has not passed yet"}
 	case cand.Excluded != "":
 		return StayReason{Class: StayExcluded, Message: cand.Excluded}

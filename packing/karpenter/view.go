@@ -396,7 +396,7 @@ func (r *run) pickJoined(c *class, d *demand) (host int32, set compiled.SetID, f
 			hosts = append(hosts, int32(len(r.nodes))+domain-int32(r.p.hosts))
 			continue
 		}
-		hosts = append(hosts, r.p.nodesOf[domain]...)
+		hosts = append(hosts, r.p.nodesOf(domain)...)
 	}
 	slices.SortFunc(hosts, func(a, b int32) int {
 		if r.keyOf(a) < r.keyOf(b) {

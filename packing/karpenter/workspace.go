@@ -29,6 +29,12 @@ type workspace struct {
 	offeringSets map[*requirements.Requirement]compiled.SetID
 	memory       *memory
 	prospects    prospects
+
+	// Memory of the last problem, for the next.
+	nodeArray []node
+	nodes     []*node
+	states    []nodeState
+	hosts     hostNumbers
 }
 
 // maxWorkspaceSets bounds how many sets a workspace carries from one pack to the
@@ -112,7 +118,7 @@ func (w *workspace) clear() {
 	for _, pl := range w.packer.pools {
 		w.poolSets = append(w.poolSets, w.sets.ID(pl.claim))
 	}
-	w.memory = newMemory(w)
+	w.memory, w.hosts = newMemory(w), hostNumbers{}
 }
 
 // renew readies the workspace for the next pack.
