@@ -50,7 +50,7 @@ func (c *cluster) totals() map[string]PoolTotals {
 			continue
 		}
 		p := &pools[cand.poolAt]
-		p.tracked += cand.facts.tracked
+		p.tracked += cand.node.tracked
 		if cand.Blocked == "" {
 			p.has = true
 			p.candidates += cand.Price

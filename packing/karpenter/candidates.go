@@ -49,8 +49,8 @@ type Candidate struct {
 	pods      []*corev1.Pod // the pods to be moved
 	moving    []*corev1.Pod // those of them that would leave now, once a simulation needed them
 	movingIDs []podID
-	known     *movability
-	facts     *nodeFacts
+	node      *knownNode
+	known     *movability // once the node is judged
 	labels    requirements.Set
 }
 
@@ -75,6 +75,7 @@ type cluster struct {
 	// before sorting is that of a Go map.
 	candidates []*Candidate
 	byPosition []*Candidate // in the snapshot's order
+	problem    *problem
 	deleting   []*Candidate // nodes that are already going, in the snapshot's order
 	// leavingPods are to be moved off those.
 	leavingPods map[*corev1.Pod]bool
@@ -93,6 +94,7 @@ type cluster struct {
 	stragglersKnown, walkable bool
 }
 
+// newCluster reads a snapshot. Nodes are judged and simulations made ready by [cluster.ready] or [cluster.readyFor].
 func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	limits, err := disruption.NewLimits(s.PodDisruptionBudgets)
 	if err != nil {
@@ -109,45 +111,71 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 		}
 	}
 	w := p.workspaces.take(p)
-	problem, err := startProblem(w, s)
-	if err != nil {
+	if c.problem, err = startProblem(w, s); err != nil {
 		return nil, err
 	}
-	problem.simulating = true
+	c.problem.simulating = true
 	w.prospects.cluster++
-	if err := problem.readNodes(); err != nil {
+	if err := c.problem.readNodes(); err != nil {
 		return nil, err
 	}
-	c.gone = make([]bool, len(s.Nodes))
-	all := make([]Candidate, len(s.Nodes))
+	all := w.prospects.candidateMemory(len(s.Nodes))
+	c.byPosition, c.gone = w.prospects.byPosition, w.prospects.gone
 	for i, n := range s.Nodes {
+		k := c.problem.nodes[i].knownNode
 		cand := &all[i]
-		k := problem.nodes[i].knownNode
-		*cand = Candidate{Node: n, position: i, facts: k.nodeFacts, known: w.memory.movabilityOf(k)}
+		*cand = Candidate{Node: n, position: i, node: k}
 		if k.ownerAt >= 0 {
 			cand.Pool, cand.poolAt = p.nodePools[k.ownerAt], k.ownerAt
 		}
-		c.judge(cand, k)
-		c.byPosition = append(c.byPosition, cand)
+		c.byPosition[i], c.gone[i] = cand, n.BeingDeleted()
 		c.count(k)
 		if !n.BeingDeleted() {
 			c.active++
 			continue
 		}
-		c.gone[i] = true
 		c.deleting = append(c.deleting, cand)
+		cand.known = w.memory.movabilityOf(k)
 		for _, pod := range cand.known.pods {
 			if c.limits.CurrentlyReschedulable(pod, c.now) {
 				c.leavingPods[pod] = true
 			}
 		}
 	}
-	c.candidates = slices.Clone(c.byPosition)
+	return c, nil
+}
+
+// ready judges all nodes and makes simulations ready for any of them.
+func (c *cluster) ready() error {
+	for _, cand := range c.byPosition {
+		c.judge(cand)
+	}
+	c.candidates = append(c.problem.w.prospects.candidates[:0], c.byPosition...)
+	c.problem.w.prospects.candidates = c.candidates
 	byName := func(a, b *Candidate) int { return strings.Compare(a.Node.Name, b.Node.Name) }
 	if !slices.IsSortedFunc(c.candidates, byName) {
 		slices.SortStableFunc(c.candidates, byName)
 	}
-	return c, c.newSimulator(problem)
+	return c.newSimulator(c.candidates)
+}
+
+// readyFor makes simulations ready for a few nodes, which are judged already.
+func (c *cluster) readyFor(few []*Candidate) error {
+	return c.newSimulator(slices.Concat(few, c.deleting))
+}
+
+// detach returns a candidate that outlasts the cluster, whose memory the next one uses.
+func (c *Candidate) detach() *Candidate {
+	made := *c
+	return &made
+}
+
+func detach(candidates []*Candidate) []*Candidate {
+	out := make([]*Candidate, len(candidates))
+	for i, c := range candidates {
+		out[i] = c.detach()
+	}
+	return out
 }
 
 // consolidatable reports whether a node's claim has that condition; it goes with initialized nodes where the
@@ -168,7 +196,9 @@ func initialized(n *packing.Node) bool {
 // judge fills in a candidate. It models NewCandidate and the filters ShouldDisrupt
 // of consolidation and emptiness (pkg/controllers/disruption/types.go, consolidation.go,
 // emptiness.go).
-func (c *cluster) judge(cand *Candidate, k *knownNode) {
+func (c *cluster) judge(cand *Candidate) {
+	k := cand.node
+	cand.known = c.problem.m.movabilityOf(k)
 	n, v := cand.Node, cand.known
 	cand.StateCost = v.state
 	if cand.Blocked = c.blocked(k, cand.Pool, v); cand.Blocked != "" {
@@ -274,13 +304,29 @@ func nodePrice(n *packing.Node, t *instancetypes.InstanceType) float64 {
 // consolidatable returns the candidates of consolidation, the highest savings
 // ratio first, equals by name. Karpenter leaves the order of equals to chance.
 func (c *cluster) consolidatable() []*Candidate {
-	var out []*Candidate
-	for _, cand := range c.candidates {
+	type ranked struct {
+		ratio float64
+		at    int
+	}
+	ranks := make([]ranked, 0, len(c.candidates))
+	for i, cand := range c.candidates {
 		if cand.Blocked == "" && cand.Excluded == "" {
-			out = append(out, cand)
+			ranks = append(ranks, ranked{cand.SavingsRatio(), i})
 		}
 	}
-	slices.SortStableFunc(out, byRatio)
+	slices.SortFunc(ranks, func(a, b ranked) int {
+		switch {
+		case a.ratio > b.ratio:
+			return -1
+		case a.ratio < b.ratio:
+			return 1
+		}
+		return a.at - b.at
+	})
+	out := make([]*Candidate, len(ranks))
+	for i, r := range ranks {
+		out[i] = c.candidates[r.at]
+	}
 	return out
 }
 

@@ -129,9 +129,13 @@ const (
 // Errors are those of Pack, and unreadable budgets.
 func (p *Packer) Consolidate(ctx context.Context, s *packing.Snapshot) (*Consolidation, error) {
 	c, err := p.newCluster(s)
+	if err == nil {
+		err = c.ready()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("consolidate: %w", err)
 	}
+	c.problem.w.prospects.candidateArray, c.problem.w.prospects.candidates = nil, nil // they go to the caller
 	defer c.sim.release()
 	out := &Consolidation{Nodes: c.candidates, Totals: c.totals(), Order: c.consolidatable(), Budgets: map[string]map[string]int{}}
 	for _, reason := range []string{disruption.Empty, disruption.Underutilized} {

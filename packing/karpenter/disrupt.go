@@ -75,32 +75,43 @@ func (p *Packer) Disrupt(ctx context.Context, s *packing.Snapshot, limits Disrup
 func (p *Packer) disrupt(ctx context.Context, s *packing.Snapshot, limits DisruptLimits) (*Command, Effort, error) {
 	effort := Effort{UnseenNodePools: slices.Sorted(slices.Values(limits.UnseenNodePools))}
 	c, err := p.newCluster(s)
+	if err == nil {
+		err = c.ready()
+	}
 	if err != nil {
 		return nil, effort, err
 	}
 	defer c.sim.release()
 	c.brief = true
+	cmd, err := c.firstCommand(ctx, limits, &effort)
+	if cmd != nil {
+		cmd.Candidates = detach(cmd.Candidates)
+	}
+	return cmd, effort, err
+}
+
+// firstCommand asks the methods in turn.
+func (c *cluster) firstCommand(ctx context.Context, limits DisruptLimits, effort *Effort) (*Command, error) {
 	if !limits.SkipEmptiness {
 		if cmd := c.emptiness(&effort.Emptiness); cmd != nil {
-			return cmd, effort, nil
+			return cmd, nil
 		}
 	}
 	order := c.consolidatable()
 	if len(order) == 0 {
-		return nil, effort, nil
+		return nil, nil
 	}
 	totals := c.totals()
 	if !limits.SkipMulti {
 		cmd, err := c.multi(ctx, order, totals, limits.MultiSimulations, &effort.Multi)
 		if cmd != nil || err != nil {
-			return cmd, effort, err
+			return cmd, err
 		}
 	}
 	if limits.SkipSingle {
-		return nil, effort, nil
+		return nil, nil
 	}
-	cmd, err := c.firstSingle(ctx, order, totals, limits, &effort)
-	return cmd, effort, err
+	return c.firstSingle(ctx, order, totals, limits, effort)
 }
 
 // firstSingle is single-node consolidation as the controller runs it: it stops at

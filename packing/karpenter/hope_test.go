@@ -28,6 +28,9 @@ func TestNothingIsSparedThatWouldComeToACommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := c.ready(); err != nil {
+			t.Fatal(err)
+		}
 		order := c.consolidatable()
 		var questions [][]*Candidate
 		for i := range order {

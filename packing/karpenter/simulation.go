@@ -19,10 +19,11 @@ type simulator struct {
 	leavers []*leavers // by position of the node, once asked for
 }
 
-// newSimulator compiles a cluster whose nodes have been read. Waiting pods that nodes
+// newSimulator compiles a cluster for simulations that take some nodes away. Waiting pods that nodes
 // being deleted list as well come with those nodes.
-func (c *cluster) newSimulator(p *problem) error {
-	sim := &simulator{p: p, waits: map[*corev1.Pod]bool{}, leavers: make([]*leavers, len(c.snap.Nodes))}
+func (c *cluster) newSimulator(candidates []*Candidate) error {
+	p := c.problem
+	sim := &simulator{p: p, waits: map[*corev1.Pod]bool{}, leavers: p.w.prospects.leavers}
 	c.sim = sim
 	for _, pod := range c.snap.Pods {
 		if c.leavingPods[pod] {
@@ -42,7 +43,7 @@ func (c *cluster) newSimulator(p *problem) error {
 			return err
 		}
 	}
-	for _, cand := range c.candidates {
+	for _, cand := range candidates {
 		if cand.Blocked != "" && !cand.Node.BeingDeleted() {
 			continue
 		}

@@ -35,6 +35,9 @@ func TestSimulationEqualsPack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := c.ready(); err != nil {
+			t.Fatal(err)
+		}
 		for question := range 20 {
 			var gone []*Candidate
 			for _, cand := range c.candidates {

@@ -37,15 +37,30 @@ const (
 // the candidates, found again by the names of their nodes, are still candidates; the
 // budgets still let them go; and but for emptiness a new simulation still places their
 // pods with as many new nodes, at most one, which could become any of the types that the
-// command would launch. Errors are those of Consolidate.
+// command would launch. Errors are those of Consolidate, about the pods that the simulation schedules.
 func (p *Packer) Validate(ctx context.Context, cmd *Command, s *packing.Snapshot) (*Validation, error) {
 	c, err := p.newCluster(s)
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
 	}
-	defer c.sim.release()
-	v := &Validation{}
 	found := c.again(cmd)
+	if err := c.readyFor(found); err != nil {
+		return nil, fmt.Errorf("validate: %w", err)
+	}
+	defer c.sim.release()
+	v, err := c.validate(ctx, cmd, found)
+	if err != nil {
+		return nil, fmt.Errorf("validate: %w", err)
+	}
+	if v.Command != nil {
+		v.Command.Candidates = detach(v.Command.Candidates)
+	}
+	return v, nil
+}
+
+// validate looks at the candidates of a command, as far as they were found again.
+func (c *cluster) validate(ctx context.Context, cmd *Command, found []*Candidate) (*Validation, error) {
+	v := &Validation{}
 	v.Effort.Candidates, c.effort = len(found), &v.Effort
 	if cmd.Method == methodEmptiness {
 		c.validateEmpty(v, cmd, found)
@@ -66,7 +81,7 @@ func (p *Packer) Validate(ctx context.Context, cmd *Command, s *packing.Snapshot
 	}
 	sim, err := c.simulate(ctx, found, nil)
 	if err != nil {
-		return nil, fmt.Errorf("validate: %w", err)
+		return nil, err
 	}
 	if sim.stay.Class != "" {
 		v.reject(RejectedByScheduling, "%s", sim.stay.Message)
@@ -82,14 +97,22 @@ func (p *Packer) Validate(ctx context.Context, cmd *Command, s *packing.Snapshot
 // in the command's order (the original's is that of a Go map), without those that its
 // method would not take any more.
 func (c *cluster) again(cmd *Command) []*Candidate {
-	byName := make(map[string]*Candidate, len(c.candidates))
-	for _, cand := range c.candidates {
-		byName[cand.Node.Name] = cand
+	byName := make(map[string]*Candidate, len(cmd.Candidates))
+	for _, before := range cmd.Candidates {
+		byName[before.Node.Name] = nil
+	}
+	for _, cand := range c.byPosition {
+		if _, asked := byName[cand.Node.Name]; asked {
+			byName[cand.Node.Name] = cand
+		}
 	}
 	var found []*Candidate
 	for _, before := range cmd.Candidates {
 		cand := byName[before.Node.Name]
-		if cand == nil || cand.Blocked != "" {
+		if cand == nil {
+			continue
+		}
+		if c.judge(cand); cand.Blocked != "" {
 			continue
 		}
 		if cmd.Method == methodEmptiness && cand.Empty || cmd.Method != methodEmptiness && cand.Excluded == "" {

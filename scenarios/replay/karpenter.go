@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -134,7 +135,11 @@ func (k *karpenterController) nodeObject(n *node) *corev1.Node {
 
 // view is a node as Karpenter's cluster state has it.
 func (k *karpenterController) view(n *node) *packing.Node {
+	if n.view != nil && k.now < n.viewUntil {
+		return n.view
+	}
 	if n.nodePool == nil {
+		n.viewUntil = math.MaxInt64
 		return n.show(nil)
 	}
 	c := packing.NodeClaim{
@@ -147,14 +152,25 @@ func (k *karpenterController) view(n *node) *packing.Node {
 		c.LastPodEvent = k.begin.Add(n.lastPodEvent)
 	}
 	c.Consolidatable = n.state == nodeReady && k.settled(n)
+	n.viewUntil = math.MaxInt64
+	if c.Nominated {
+		n.viewUntil = n.nominatedUntil
+	}
+	if after := n.nodePool.Spec.Disruption.ConsolidateAfter; !c.Consolidatable && !after.Never && n.state == nodeReady {
+		n.viewUntil = min(n.viewUntil, n.settles())
+	}
 	return n.show(&c)
 }
 
 // settled reports whether consolidateAfter has passed since a pod last came or went
 // (pkg/controllers/nodeclaim/disruption/consolidation.go).
 func (k *karpenterController) settled(n *node) bool {
-	after := n.nodePool.Spec.Disruption.ConsolidateAfter
-	return !after.Never && k.now >= max(n.lastPodEvent, n.readied)+after.Duration
+	return !n.nodePool.Spec.Disruption.ConsolidateAfter.Never && k.now >= n.settles()
+}
+
+// settles is when consolidateAfter has passed, if it ever does.
+func (n *node) settles() time.Duration {
+	return max(n.lastPodEvent, n.readied) + n.nodePool.Spec.Disruption.ConsolidateAfter.Duration
 }
 
 // views are all nodes of the cluster state.
@@ -170,10 +186,8 @@ func (k *karpenterController) views() []*packing.Node {
 
 // nodeNamed finds a node by its name.
 func (k *karpenterController) nodeNamed(name string) *node {
-	for _, n := range k.nodes {
-		if n.name == name && n.state > nodeLaunching {
-			return n
-		}
+	if n := k.named[name]; n != nil && n.state > nodeLaunching {
+		return n
 	}
 	return nil
 }

@@ -192,9 +192,8 @@ func (d *disruptionLoop) sleep() {
 		if n.nodePool == nil || n.state != nodeReady {
 			continue
 		}
-		after := n.nodePool.Spec.Disruption.ConsolidateAfter
-		at := max(n.lastPodEvent, n.readied) + after.Duration
-		if after.Never || at <= d.now {
+		at := n.settles()
+		if n.nodePool.Spec.Disruption.ConsolidateAfter.Never || at <= d.now {
 			continue
 		}
 		if !none {

@@ -195,7 +195,7 @@ func (k *karpenterController) apply(plan *packing.Plan, took time.Duration) erro
 }
 
 func (k *karpenterController) nominate(n *node) {
-	n.nominatedUntil = k.now + max(leastNomination, nominationFactor*k.batch.longest)
+	n.nominatedUntil, n.viewUntil = k.now+max(leastNomination, nominationFactor*k.batch.longest), 0
 	k.at(n.nominatedUntil, rankAutoscaler, func() error {
 		k.disruption.changed()
 		return nil

@@ -38,6 +38,7 @@ type replay struct {
 	pods      map[*pod]struct{} // all that are, but for daemon pods
 	nodes     []*node           // all that are, in the order in which they were asked for
 	byID      map[kubescheduler.NodeID]*node
+	named     map[string]*node
 	workloads map[workloadKey]*workload
 	daemons   []*daemon
 
@@ -105,7 +106,7 @@ func Run(ctx context.Context, s *scenarios.Scenario, a Autoscaler, settings Sett
 	}
 	began := time.Now()
 	r := &replay{ctx: ctx, scenario: s, settings: &settings, length: settings.For,
-		pods: map[*pod]struct{}{}, byID: map[kubescheduler.NodeID]*node{}, workloads: map[workloadKey]*workload{},
+		pods: map[*pod]struct{}{}, byID: map[kubescheduler.NodeID]*node{}, named: map[string]*node{}, workloads: map[workloadKey]*workload{},
 		nodeLuck: draws(settings.Seed, "nodes"), podLuck: draws(settings.Seed, "pods"),
 		meter: newMeter(settings.Step),
 	}
@@ -313,6 +314,7 @@ func (r *replay) adopt(src *packing.Node) error {
 	n.id = id
 	r.byID[id] = n
 	r.nodes = append(r.nodes, n)
+	r.named[n.name] = n
 	r.meter.nodeExisting(n.bill)
 	owners := r.owners()
 	for _, obj := range src.Pods {

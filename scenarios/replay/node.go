@@ -32,10 +32,12 @@ type node struct {
 	name string
 	// obj is the Node object as it is now, nil before the instance runs. It is replaced, never changed.
 	obj *corev1.Node
-	// view is the node as engines read it, nil if it has changed since it was made.
-	view  *packing.Node
-	id    kubescheduler.NodeID
-	state nodeState
+	// view is the node as engines read it, nil if it has changed since it was made. Until viewUntil
+	// it stays as it is if nothing happens.
+	view      *packing.Node
+	viewUntil time.Duration
+	id        kubescheduler.NodeID
+	state     nodeState
 
 	nodePool  *packing.NodePool
 	nodeGroup *packing.NodeGroup
@@ -75,7 +77,7 @@ func (n *node) drop(p *pod) {
 func (n *node) podEvent(now time.Duration) {
 	const dedupe = 10 * time.Second
 	if n.lastPodEvent == 0 || now-n.lastPodEvent >= dedupe {
-		n.lastPodEvent = now
+		n.lastPodEvent, n.viewUntil = now, 0
 	}
 }
 
@@ -125,6 +127,7 @@ func (r *replay) usage(n *node, cpu, memory int64) {
 func (r *replay) request(n *node, after Latency, launch func() (pool, string, bool), failed func(*node, string) error) {
 	n.state, n.asked = nodeLaunching, r.now
 	r.nodes = append(r.nodes, n)
+	r.named[n.name] = n
 	r.meter.nodeRequested()
 	n.next = r.at(r.now+after.draw(r.nodeLuck), rankCloud, func() error {
 		got, why, ok := launch()
@@ -145,6 +148,9 @@ func (r *replay) drop(n *node) {
 	}
 	if i := slices.Index(r.nodes, n); i >= 0 {
 		r.nodes = slices.Delete(r.nodes, i, i+1)
+	}
+	if r.named[n.name] == n {
+		delete(r.named, n.name)
 	}
 }
 
