@@ -128,9 +128,9 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 		if k.ownerAt >= 0 {
 			cand.Pool, cand.poolAt = p.nodePools[k.ownerAt], k.ownerAt
 		}
-		c.byPosition[i], c.gone[i] = cand, n.BeingDeleted()
+		c.byPosition[i], c.gone[i] = cand, !k.active
 		c.count(k)
-		if !n.BeingDeleted() {
+		if k.active {
 			c.active++
 			continue
 		}
@@ -193,10 +193,24 @@ func initialized(n *packing.Node) bool {
 	return n.Labels[requirements.LabelInitialized] == "true" && (n.Claim == nil || !n.Claim.Unregistered)
 }
 
-// judge fills in a candidate. It models NewCandidate and the filters ShouldDisrupt
-// of consolidation and emptiness (pkg/controllers/disruption/types.go, consolidation.go,
-// emptiness.go).
+// judge fills in a candidate. What it comes to is kept with the node where neither budgets nor the time have a say.
 func (c *cluster) judge(cand *Candidate) {
+	k := cand.node
+	if k.judged != nil && len(c.limits) == 0 {
+		at := cand.position
+		*cand = *k.judged
+		cand.position = at
+		return
+	}
+	c.judgeAnew(cand)
+	if len(c.limits) == 0 && !cand.known.protected && (cand.Blocked != "" || cand.expires() == 0) {
+		k.judged = cand.detach()
+	}
+}
+
+// judgeAnew models NewCandidate and the filters ShouldDisrupt of consolidation and emptiness
+// (pkg/controllers/disruption/types.go, consolidation.go, emptiness.go).
+func (c *cluster) judgeAnew(cand *Candidate) {
 	k := cand.node
 	cand.known = c.problem.m.movabilityOf(k)
 	n, v := cand.Node, cand.known
@@ -206,14 +220,21 @@ func (c *cluster) judge(cand *Candidate) {
 	}
 	cand.InstanceType, cand.Price, cand.labels = k.instanceType, k.price, k.labels
 	cand.pods, cand.DisruptionCost = v.pods, v.cost
-	expire := cand.Pool.Spec.Template.Spec.ExpireAfter
-	if n.Claim != nil && n.Claim.ExpireAfter != nil {
-		expire = *n.Claim.ExpireAfter
-	}
-	never := expire.Never || expire.Duration == 0
-	cand.LifetimeCost = v.rescheduling *
-		disruption.LifetimeRemaining(n.CreationTimestamp.Time, c.now, expire.Duration, never)
+	expire := cand.expires()
+	cand.LifetimeCost = v.rescheduling * disruption.LifetimeRemaining(n.CreationTimestamp.Time, c.now, expire, expire == 0)
 	cand.Excluded, cand.Empty = excluded(cand, k.nodeFacts)
+}
+
+// expires returns the lifetime of a candidate's node, 0 if it has no end.
+func (c *Candidate) expires() time.Duration {
+	after := c.Pool.Spec.Template.Spec.ExpireAfter
+	if claim := c.Node.Claim; claim != nil && claim.ExpireAfter != nil {
+		after = *claim.ExpireAfter
+	}
+	if after.Never {
+		return 0
+	}
+	return after.Duration
 }
 
 // stateCost counts the pods that have not ended and belong to no DaemonSet
@@ -237,7 +258,7 @@ func (c *cluster) blocked(n *knownNode, pool *packing.NodePool, v *movability) s
 		return "node claim has no node yet"
 	case !n.started:
 		return "node isn't initialized"
-	case n.BeingDeleted():
+	case !n.active:
 		return "node is being deleted"
 	case n.Claim != nil && n.Claim.Nominated:
 		return "node is nominated for a pending pod"
@@ -347,7 +368,7 @@ func (c *cluster) count(k *knownNode) {
 	}
 	size := &c.sizes[k.ownerAt]
 	size.nodes++
-	if !k.ready || k.BeingDeleted() {
+	if !k.ready || !k.active {
 		size.disrupting++
 	}
 }
@@ -372,16 +393,15 @@ func ready(n *packing.Node) bool {
 	return false
 }
 
-// settling reports whether a node's consolidateAfter has not passed since a pod
-// last came or went: in a simulated consolidation it takes no running pods
-// (pkg/utils/disruption/disruption.go, IsUnderConsolidateAfter).
-func (p *Packer) settling(n *knownNode, now time.Time) bool {
+// settles is when a node's consolidateAfter has passed since a pod last came or went: before, it takes no
+// running pods in a simulated consolidation (pkg/utils/disruption/disruption.go, IsUnderConsolidateAfter).
+func (p *Packer) settles(n *knownNode) time.Time {
 	if n.ownerAt < 0 || !n.started {
-		return false
+		return time.Time{}
 	}
 	after := p.nodePools[n.ownerAt].Spec.Disruption.ConsolidateAfter
-	if after.Never || after.Duration == 0 || now.IsZero() {
-		return false
+	if after.Never || after.Duration == 0 {
+		return time.Time{}
 	}
 	since := n.CreationTimestamp.Time
 	if n.Claim != nil {
@@ -392,5 +412,5 @@ func (p *Packer) settling(n *knownNode, now time.Time) bool {
 			since = n.Claim.LastPodEvent
 		}
 	}
-	return now.Sub(since) < after.Duration
+	return since.Add(after.Duration)
 }

@@ -3,6 +3,7 @@ package karpenter
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -24,6 +25,7 @@ type knownNode struct {
 	demands []int32 // of its pods that have not ended
 	daemons []int32 // those of them that are daemon pods
 	ports   []hostPort
+	settles time.Time // see [Packer.settles]
 
 	// What hangs on volumes, as memory.stated was then.
 	stated     int
@@ -42,6 +44,7 @@ type knownNode struct {
 	countedEra int
 	anti       []antiRun
 	move       *movability
+	judged     *Candidate // as consolidation sees it, if that does not change by itself
 }
 
 // boundPods counts the pods of a node that selectors may count, by their labels.
@@ -89,8 +92,7 @@ func (m *memory) node(src *packing.Node) (*knownNode, error) {
 		}
 		m.nodes[src] = k
 	}
-	k.seen, k.active = m.packs, !src.BeingDeleted()
-	k.nodeFacts.seen = m.packs
+	k.seen, k.nodeFacts.seen = m.packs, m.packs
 	if k.stated != m.stated+1 {
 		k.stated = m.stated + 1
 		k.limits = m.storage.limits[src.Name]
@@ -129,12 +131,13 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 	if at := slices.Index(src.Pods, nil); at >= 0 {
 		return nil, fmt.Errorf("pod %d is nil", at)
 	}
-	k := &knownNode{Node: src, was: *src}
+	k := &knownNode{Node: src, was: *src, active: !src.BeingDeleted()}
 	k.was.Pods = slices.Clone(src.Pods)
 	var err error
 	if k.nodeFacts, err = m.factsOf(src); err != nil {
 		return nil, err
 	}
+	k.settles = m.w.packer.settles(k)
 	return k, m.readPods(k)
 }
 

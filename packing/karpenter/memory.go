@@ -27,8 +27,11 @@ type memory struct {
 	order    []*knownNode // of the last snapshot
 	turn     int          // in order: where the next node of a snapshot is looked for
 	facts    map[factsKey]*nodeFacts
-	hostIDs  *numbering
-	spec     specWriter
+	// ordered are the nodes of the last snapshot if they were in the order in which they are tried;
+	// orderedBefore is spare memory.
+	ordered, orderedBefore []*nodeFacts
+	hostIDs                *numbering
+	spec                   specWriter
 
 	// Columns grow as resources are met. columns is how many there were when
 	// amounts were last worked out.

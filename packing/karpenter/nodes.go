@@ -55,28 +55,54 @@ func (p *problem) compileNodes() error {
 	m.settleDaemons()
 	p.demands, p.daemons, p.overhead = m.demands, m.daemons, m.overhead
 	hosts := p.w.startHosts()
+	settling := p.simulating && !p.snapshot.Now.IsZero()
 	for _, n := range p.nodes {
 		n.host = hosts.number(n.nodeFacts)
 		n.set = m.setOf(n.nodeFacts, p.volumesByHost)
-		n.settling = p.simulating && p.w.packer.settling(n.knownNode, p.snapshot.Now)
+		n.settling = settling && p.snapshot.Now.Before(n.settles)
 		m.settle(n.knownNode)
 	}
 	p.hostNames = hosts.names
 	p.hosts = len(hosts.names)
-	order := func(a, b *node) int {
-		if a.initialized != b.initialized {
-			if a.initialized {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.Name, b.Name)
-	}
-	if !slices.IsSortedFunc(p.nodes, order) {
-		slices.SortStableFunc(p.nodes, order)
+	if !m.inOrder(p.nodes) {
+		slices.SortStableFunc(p.nodes, func(a, b *node) int { return a.nodeFacts.compare(b.nodeFacts) })
 	}
 	p.shared = newShared(p)
 	return p.compileBound()
+}
+
+// compare puts the node first that is tried first.
+func (f *nodeFacts) compare(g *nodeFacts) int {
+	if f.initialized != g.initialized {
+		if f.initialized {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(f.object.Name, g.object.Name)
+}
+
+// inOrder reports whether nodes come in the order in which they are tried. Names are compared only of those
+// that did not follow each other last time, when all were in order.
+func (m *memory) inOrder(nodes []*node) bool {
+	last := m.ordered
+	m.ordered, m.orderedBefore = m.orderedBefore[:0], last
+	at, followed, sorted := 0, false, true
+	for i, n := range nodes {
+		f := n.nodeFacts
+		m.ordered = append(m.ordered, f)
+		next := slices.Index(last[min(at, len(last)):min(at+2, len(last))], f)
+		if i > 0 && sorted && !(followed && next >= 0) {
+			sorted = nodes[i-1].nodeFacts.compare(f) <= 0
+		}
+		if followed = next >= 0; followed {
+			at += next + 1
+		}
+	}
+	if !sorted {
+		m.ordered = m.ordered[:0]
+	}
+	return sorted
 }
 
 // nodeMemory returns memory for so many nodes, which those of the last problem have used.

@@ -44,7 +44,7 @@ func (c *cluster) newSimulator(candidates []*Candidate) error {
 		}
 	}
 	for _, cand := range candidates {
-		if cand.Blocked != "" && !cand.Node.BeingDeleted() {
+		if cand.Blocked != "" && cand.node.active {
 			continue
 		}
 		if _, err := p.m.idsOf(cand.known); err != nil {
