@@ -57,6 +57,7 @@ func newShared(p *problem) *shared {
 	if cap(p.w.states) < len(p.nodes) {
 		p.w.states = make([]nodeState, len(p.nodes)+len(p.nodes)/8)
 	}
+	p.w.entries = p.w.entries[:0]
 	s := &shared{
 		states: p.w.states[:len(p.nodes)], index: make([]int32, len(p.nodes)),
 		places: map[string]*places{}, groups: map[*constraint]*sharedGroup{},
@@ -114,10 +115,12 @@ func (p *problem) placesOf(c *class) *places {
 		return known
 	}
 	out := &places{}
-	bucketOf := map[compiled.SetID]int{}
-	last, at := compiled.SetID(-1), -1
-	for i, n := range p.nodes {
+	bucketOf := map[compiled.SetID]int32{}
+	last, at := compiled.SetID(-1), int32(-1)
+	of := p.w.bucketOf[:0] // the bucket of each node, -1 if it takes none
+	for _, n := range p.nodes {
 		if !n.knownNode.active || n.overfull || !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
+			of = append(of, -1)
 			continue
 		}
 		known := n.set == last
@@ -128,12 +131,22 @@ func (p *problem) placesOf(c *class) *places {
 		if !known {
 			at = -1
 			if p.w.sets.CompatibleNode(n.set, c.set) {
-				at = len(out.buckets)
+				at = int32(len(out.buckets))
 				out.buckets = append(out.buckets, bucket{set: n.set, isNode: true})
 				out.narrow = out.narrow || p.w.sets.Intersect(n.set, c.set) != n.set
 			}
 			bucketOf[n.set] = at
 		}
+		if of = append(of, at); at >= 0 {
+			out.buckets[at].place++ // counts for now
+		}
+	}
+	p.w.bucketOf = of
+	for i := range out.buckets {
+		b := &out.buckets[i]
+		b.rest, b.place = p.w.entryMemory(int(b.place)), 0
+	}
+	for i, at := range of {
 		if at >= 0 {
 			out.buckets[at].rest = append(out.buckets[at].rest, entry{uint64(i), int32(i)})
 		}
@@ -142,11 +155,22 @@ func (p *problem) placesOf(c *class) *places {
 	return out
 }
 
+// entryMemory returns memory for so many entries, which lasts as long as the problem.
+func (w *workspace) entryMemory(n int) []entry {
+	if cap(w.entries)-len(w.entries) < n {
+		const least = 1 << 10
+		w.entries = make([]entry, 0, max(n, 2*cap(w.entries), least))
+	}
+	from := len(w.entries)
+	w.entries = w.entries[:from+n]
+	return w.entries[from : from : from+n]
+}
+
 // enterNodes starts a view with the nodes that may take pods of a class.
 func (r *run) enterNodes(v *view, c *class) {
 	for _, b := range r.p.placesOf(c).buckets {
 		*v.bucketFor(b.set, true) = int32(len(v.buckets) + 1)
-		b.heap = r.w.spareHeap()
+		b.heap = spare(&r.w.heaps)
 		v.buckets = append(v.buckets, b)
 		v.settle(int32(len(v.buckets) - 1))
 	}

@@ -168,7 +168,7 @@ func (r *run) sharedView(c *class, d *demand) *view {
 	}
 	v := c.profile.views[d.others]
 	if v == nil {
-		v = &view{seen: len(r.changed), demand: d}
+		v = &view{seen: len(r.changed), demand: d, parked: spare(&r.w.parked)}
 		c.profile.views[d.others] = v
 		r.enterNodes(v, c)
 		for _, at := range r.order.at {
@@ -187,7 +187,7 @@ func (r *run) enter(v *view, c *class, host int32) {
 		if !r.compatible(set, c.set, isNode) {
 			*at = -1
 		} else {
-			v.buckets = append(v.buckets, bucket{set: set, isNode: isNode, heap: r.w.spareHeap()})
+			v.buckets = append(v.buckets, bucket{set: set, isNode: isNode, heap: spare(&r.w.heaps)})
 			*at = int32(len(v.buckets))
 		}
 	}
@@ -210,31 +210,37 @@ func (r *run) enter(v *view, c *class, host int32) {
 	r.viewEntries++
 }
 
-// spareHeap returns memory of a heap that an earlier run is done with, if any.
-func (w *workspace) spareHeap() []entry {
-	last := len(w.heaps) - 1
+// spare takes memory that an earlier run is done with, if there is any.
+func spare[T any](list *[][]T) []T {
+	last := len(*list) - 1
 	if last < 0 {
 		return nil
 	}
-	heap := w.heaps[last]
-	w.heaps = w.heaps[:last]
-	return heap
+	memory := (*list)[last]
+	*list = (*list)[:last]
+	return memory
+}
+
+// keep puts memory aside for later runs.
+func keep[T any](list *[][]T, memory []T) {
+	const most = 1 << 12
+	if cap(memory) > 0 && len(*list) < most {
+		*list = append(*list, memory[:0])
+	}
 }
 
 // release keeps the memory of the run's heaps for later ones. The run must not be
 // asked anything any more.
 func (r *run) release() {
-	const most = 1 << 12
 	for _, p := range r.profiles {
 		for _, v := range p.views {
 			if v == nil {
 				continue
 			}
 			for i := range v.buckets {
-				if heap := v.buckets[i].heap; cap(heap) > 0 && len(r.w.heaps) < most {
-					r.w.heaps = append(r.w.heaps, heap[:0])
-				}
+				keep(&r.w.heaps, v.buckets[i].heap)
 			}
+			keep(&r.w.parked, v.parked)
 		}
 	}
 	r.profiles = nil

@@ -34,6 +34,9 @@ type workspace struct {
 	nodeArray []node
 	nodes     []*node
 	states    []nodeState
+	entries   []entry
+	bucketOf  []int32
+	parked    [][]parked
 	hosts     hostNumbers
 }
 
