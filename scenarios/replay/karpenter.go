@@ -59,7 +59,8 @@ const (
 	solveTimeout = time.Minute
 	// triggerEvery is how often a waiting pod asks again (provisioning/controller.go).
 	triggerEvery = 10 * time.Second
-	// registrationTTL deletes a claim whose node does not join (nodeclaim/lifecycle/liveness.go).
+	// registrationTTL deletes a claim whose node has not joined so long after the claim was made:
+	// that is when its condition Registered counts as last changed (nodeclaim/lifecycle/liveness.go).
 	registrationTTL = 15 * time.Minute
 	// unavailableTTL leaves an offering out that lacked capacity (AWS provider, pkg/cache/cache.go).
 	unavailableTTL = 3 * time.Minute
@@ -198,7 +199,7 @@ func (k *karpenterController) nodeLaunched(n *node) error {
 		return err
 	}
 	k.planExpiry(n)
-	k.at(k.now+registrationTTL, rankAutoscaler, func() error {
+	k.at(max(k.now, n.asked+registrationTTL), rankAutoscaler, func() error {
 		if n.state != nodeBooting {
 			return nil
 		}
