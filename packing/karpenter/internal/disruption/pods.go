@@ -52,18 +52,25 @@ func Reschedulable(p *corev1.Pod) bool {
 // moment: "true", or a positive duration since the pod's start that has not
 // passed; anything else counts as absent (IsDoNotDisruptActive).
 func Protected(p *corev1.Pod, now time.Time) bool {
+	always, grace := Protection(p)
+	return always || grace > 0 && (p.Status.StartTime == nil || now.Sub(p.Status.StartTime.Time) < grace)
+}
+
+// Protection is what the pod's do-not-disrupt annotation says: always, or for so long
+// from the pod's start on; 0 if it says neither.
+func Protection(p *corev1.Pod) (always bool, grace time.Duration) {
 	value, ok := p.Annotations[AnnotationDoNotDisrupt]
 	if !ok {
-		return false
+		return false, 0
 	}
 	if value == "true" {
-		return true
+		return true, 0
 	}
 	grace, err := time.ParseDuration(value)
 	if err != nil || grace <= 0 {
-		return false
+		return false, 0
 	}
-	return p.Status.StartTime == nil || now.Sub(p.Status.StartTime.Time) < grace
+	return false, grace
 }
 
 // Disruptable reports whether the pod itself lets its node be disrupted.
