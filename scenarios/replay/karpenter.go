@@ -38,9 +38,9 @@ type karpenterController struct {
 	batch     *batcher
 	pending   map[*pod]bool // that the scheduler has refused
 	window    *event        // closes the batch, or opens it
-	solving   bool
-	launching int  // claims that the cloud has not answered yet: the cluster state is not synced
-	quiet     bool // the last solve found nothing to do, and nothing has changed since
+	launching int           // claims that the cloud has not answered yet: the cluster state is not synced
+	changes   uint64        // moves on with all that a Solve could see
+	last      *answer       // of a Solve that may still hold
 
 	// unavailable are the offerings that lacked capacity lately, and until when they are left out.
 	unavailable map[string]time.Duration
@@ -229,13 +229,14 @@ func (k *karpenterController) nodeReady(n *node) error {
 func (k *karpenterController) nodeChanged(*node) error { return nil }
 
 func (k *karpenterController) nodeGone(n *node) error {
+	k.unlistNode(n)
 	k.changedState()
 	return k.disruption.gone(n)
 }
 
 func (k *karpenterController) podUnschedulable(p *pod) {
 	k.pending[p] = true
-	k.quiet = false
+	k.changes++
 	k.trigger(p)
 }
 
@@ -251,16 +252,16 @@ func (k *karpenterController) podLeft(_ *pod, n *node) error {
 	return k.drained(n)
 }
 
-func (k *karpenterController) podGone(p *pod) { k.unlist(p) }
+func (k *karpenterController) podGone(p *pod) {
+	k.changes++
+	k.unlist(p)
+}
 
 // changedState marks the cluster as changed: what had nothing to do may have something now
 // (pkg/controllers/state/cluster.go, MarkUnconsolidated).
 func (k *karpenterController) changedState() {
+	k.changes++
 	k.disruption.changed()
-	if k.quiet {
-		k.quiet = false
-		k.reawaken()
-	}
 }
 
 // noticed implements autoscaler: the interruption controller of the AWS provider leaves the

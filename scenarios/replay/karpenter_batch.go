@@ -6,19 +6,23 @@ import (
 )
 
 // batcher decides when a Solve begins: a window opens with the first trigger, is prolonged by
-// each further one, and closes after so long without one or so long in all
+// each further one, and closes after so long without one or so long in all. A pod or node that
+// triggers again counts once from the end of the window before to the end of its own
 // (Karpenter v1.14.1 pkg/controllers/provisioning/batcher.go). It also knows when pods that
-// wait trigger again, every ten seconds from their first time on.
+// wait and nodes that go trigger again, every ten seconds from their first time on.
 type batcher struct {
 	idle, longest time.Duration
 	open          bool
 	opened, last  time.Duration
-	phases        []time.Duration // of the waiting pods within ten seconds, sorted
+	cleared       time.Duration   // what triggered since has been counted
+	solving       bool            // no window opens
+	armed         bool            // triggered while solving
+	phases        []time.Duration // of what triggers again, within ten seconds, sorted
 }
 
 func newBatcher(idle, longest time.Duration) *batcher { return &batcher{idle: idle, longest: longest} }
 
-// add and remove keep the phases of the pods that wait.
+// add and remove keep the phases of what triggers again.
 func (b *batcher) add(at time.Duration) {
 	phase := at % triggerEvery
 	i, _ := slices.BinarySearch(b.phases, phase)
@@ -31,7 +35,7 @@ func (b *batcher) remove(at time.Duration) {
 	}
 }
 
-// after returns when the first waiting pod triggers after a moment, false if none waits.
+// after returns when something triggers again after a moment, false if nothing does.
 func (b *batcher) after(t time.Duration) (time.Duration, bool) {
 	if len(b.phases) == 0 {
 		return 0, false
@@ -50,20 +54,39 @@ func (b *batcher) after(t time.Duration) (time.Duration, bool) {
 
 // trigger opens the window or prolongs it.
 func (b *batcher) trigger(t time.Duration) {
+	if b.solving {
+		b.armed = true
+		return
+	}
 	if !b.open {
-		b.open, b.opened = true, t
+		b.open, b.opened, b.cleared = true, t, t
 	}
 	b.last = t
 }
 
-// closes returns when the window closes, with the triggers of waiting pods until then.
+// closes returns when the window closes, with what triggers again until then.
 func (b *batcher) closes() time.Duration {
 	for {
 		end := min(b.last+b.idle, b.opened+b.longest)
 		next, ok := b.after(b.last)
-		if !ok || next > end || next >= b.opened+b.longest {
+		if !ok || next > end || next >= b.opened+b.longest || next > b.cleared+triggerEvery {
 			return end
 		}
 		b.last = next
 	}
+}
+
+// begin closes the window.
+func (b *batcher) begin(t time.Duration) {
+	b.open, b.solving, b.armed, b.cleared = false, true, false, t
+}
+
+// end opens the next window if something has triggered while a Solve was under way, and
+// reports whether it did.
+func (b *batcher) end(t time.Duration) bool {
+	b.solving = false
+	if next, ok := b.after(b.cleared); b.armed || ok && next <= t {
+		b.open, b.opened, b.last = true, t, t
+	}
+	return b.open
 }

@@ -127,7 +127,7 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 	limits.SingleSimulations = simulations(d.settings.DecisionTime, work, singleNodeTimeout)
 	limits.UnseenNodePools = d.unseen
 	began := time.Now()
-	cmd, effort, err := d.packer.Disrupt(d.ctx, d.snapshot(d.provisionable(), nodes), limits)
+	cmd, effort, err := d.packer.Disrupt(d.ctx, d.snapshot(objects(d.waiting()), nodes), limits)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (d *disruptionLoop) nodeFlags() uint64 {
 
 // validate looks at a command again, 15 s after it was found, and carries it out if it still holds.
 func (d *disruptionLoop) validate(cmd *karpenter.Command, took time.Duration) error {
-	v, err := d.packer.Validate(d.ctx, cmd, d.snapshot(d.provisionable(), d.views()))
+	v, err := d.packer.Validate(d.ctx, cmd, d.snapshot(objects(d.waiting()), d.views()))
 	if err != nil {
 		return err
 	}
@@ -273,6 +273,7 @@ func (d *disruptionLoop) execute(cmd *karpenter.Command, took time.Duration) err
 		}
 		n.disrupted = true
 		n.taint(karpenter.TaintDisrupted, "", corev1.TaintEffectNoSchedule)
+		d.triggerNode(n)
 		if err := d.replay.changed(n); err != nil {
 			return err
 		}
@@ -361,6 +362,7 @@ func (d *disruptionLoop) abandon(c *disruptionCommand) error {
 		}
 		n.disrupted = false
 		n.untaint(karpenter.TaintDisrupted)
+		d.unlistNode(n)
 		if err := d.replay.changed(n); err != nil {
 			return err
 		}

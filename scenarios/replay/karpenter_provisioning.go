@@ -16,18 +16,38 @@ import (
 // trigger tells the batcher of a pod that waits.
 func (k *karpenterController) trigger(p *pod) {
 	p.queue.triggered = k.now
+	k.triggerAgain()
+}
+
+// triggerNode tells it of a node that has been tainted or deleted: its pods need a place. Each
+// such event starts the ten seconds anew after which the node triggers again, until it is
+// gone (provisioning/controller.go, NodeController).
+func (k *karpenterController) triggerNode(n *node) {
+	k.unlistNode(n)
+	n.triggers, n.triggered = true, k.now
+	k.triggerAgain()
+}
+
+func (k *karpenterController) triggerAgain() {
 	k.batch.add(k.now)
 	k.batch.trigger(k.now)
-	if !k.solving {
+	if !k.batch.solving {
 		k.planClose()
 	}
 }
 
-// unlist forgets a pod that no longer waits.
+// unlist forgets a pod that no longer waits, unlistNode a node that is not disrupted, or no more.
 func (k *karpenterController) unlist(p *pod) {
 	if k.pending[p] {
 		delete(k.pending, p)
 		k.batch.remove(p.queue.triggered)
+	}
+}
+
+func (k *karpenterController) unlistNode(n *node) {
+	if n.triggers {
+		n.triggers = false
+		k.batch.remove(n.triggered)
 	}
 }
 
@@ -36,13 +56,31 @@ func (k *karpenterController) planClose() {
 	k.window = k.at(max(k.now, k.batch.closes()), rankAutoscaler, k.closeBatch)
 }
 
-// reawaken has waiting pods trigger again after a time in which it would have been of no use.
-func (k *karpenterController) reawaken() {
-	if k.solving || k.batch.open || len(k.pending) == 0 {
+// closeBatch begins a Solve.
+func (k *karpenterController) closeBatch() error {
+	if closes := k.batch.closes(); closes > k.now {
+		k.planClose() // prolonged meanwhile
+		return nil
+	}
+	k.batch.begin(k.now)
+	if k.launching > 0 { // the cluster state is not synced: this batch is lost, pods trigger again
+		k.rest()
+		return nil
+	}
+	return k.solve()
+}
+
+// rest ends a Solve: the next window opens at once or with the next trigger.
+func (k *karpenterController) rest() {
+	if k.batch.end(k.now) {
+		k.planClose()
 		return
 	}
-	next, _ := k.batch.after(k.now)
+	next, ok := k.batch.after(k.now)
 	k.window.cancel()
+	if !ok {
+		return
+	}
 	k.window = k.at(next, rankAutoscaler, func() error {
 		k.batch.trigger(k.now)
 		k.planClose()
@@ -50,23 +88,24 @@ func (k *karpenterController) reawaken() {
 	})
 }
 
-// closeBatch begins a Solve.
-func (k *karpenterController) closeBatch() error {
-	if closes := k.batch.closes(); closes > k.now {
-		k.planClose() // prolonged meanwhile
-		return nil
-	}
-	k.batch.open = false
-	if k.launching > 0 { // the cluster state is not synced: this batch is lost, pods trigger again
-		k.reawaken()
-		return nil
-	}
-	return k.solve()
+// answer is what a Solve found that launched nothing: until something changes, the same
+// question gets the same answer.
+type answer struct {
+	changes uint64
+	nodes   []*node // that are meant for the pods
+	took    time.Duration
 }
 
 // solve decides for the pods that wait and for those of nodes that go.
 func (k *karpenterController) solve() error {
-	pods := k.provisionable()
+	if a := k.last; a != nil && a.changes == k.changes {
+		k.conclude(a.took, func() { k.nominateAll(a.nodes) })
+		return nil
+	}
+	pods, err := k.provisionable()
+	if err != nil {
+		return err
+	}
 	if len(pods) == 0 {
 		k.rest()
 		return nil
@@ -74,8 +113,8 @@ func (k *karpenterController) solve() error {
 	nodes := k.views()
 	work := Work{Pods: len(pods), Nodes: len(nodes), Bound: k.boundPods()}
 	pods, cut := k.cutOff(pods, work)
-	s := k.snapshot(pods, nodes)
-	began := time.Now()
+	s := k.snapshot(objects(pods), nodes)
+	began, changes := time.Now(), k.changes
 	plan, err := k.packer.Pack(k.ctx, s)
 	if err != nil {
 		return err
@@ -85,18 +124,38 @@ func (k *karpenterController) solve() error {
 	if cut {
 		took = solveTimeout
 	}
-	k.solving = true
-	k.at(k.now+took, rankAutoscaler, func() error {
-		k.solving = false
-		return k.apply(plan, took)
+	k.conclude(took, func() {
+		k.apply(plan, took)
+		if k.last = nil; len(plan.Launches) == 0 && !k.clocked() {
+			k.last = &answer{changes, k.nodesOf(plan), took}
+		}
 	})
 	return nil
 }
 
-// provisionable are the pods to be provided for: those that wait, in the order in which they were
-// created, and those that will have to leave nodes that are going
-// (pkg/utils/pod/scheduling.go, IsProvisionable; provisioner.go, Schedule).
-func (k *karpenterController) provisionable() []*corev1.Pod {
+// conclude acts upon a Solve when it is done.
+func (k *karpenterController) conclude(took time.Duration, act func()) {
+	k.at(k.now+took, rankAutoscaler, func() error {
+		act()
+		k.rest()
+		return nil
+	})
+}
+
+// clocked reports whether some pod of a node that goes is protected for a time only: which
+// pods are provided for then changes by itself.
+func (k *karpenterController) clocked() bool {
+	return slices.ContainsFunc(k.nodes, func(n *node) bool {
+		return n.going() && slices.ContainsFunc(n.pods, func(p *pod) bool { return karpenter.ProtectedFor(p.obj) > 0 })
+	})
+}
+
+// going reports whether Karpenter empties a node or is about to.
+func (n *node) going() bool { return n.state == nodeLeaving || n.disrupted }
+
+// waiting are the pods that wait, in the order in which they were created
+// (pkg/utils/pod/scheduling.go, IsProvisionable).
+func (k *karpenterController) waiting() []*pod {
 	waiting := make([]*pod, 0, len(k.pending))
 	for p := range k.pending {
 		if p.queue.nominee == nil {
@@ -106,26 +165,45 @@ func (k *karpenterController) provisionable() []*corev1.Pod {
 	slices.SortFunc(waiting, func(a, b *pod) int {
 		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.queue.seq, b.queue.seq))
 	})
-	out := make([]*corev1.Pod, 0, len(waiting))
-	for _, p := range waiting {
-		out = append(out, p.obj)
-	}
+	return waiting
+}
+
+// provisionable are the pods to be provided for: those that wait, and those that will
+// have to leave nodes that are going (provisioner.go, Schedule).
+func (k *karpenterController) provisionable() ([]*pod, error) {
+	out := k.waiting()
+	var there []*pod
 	for _, n := range k.nodes {
-		if n.state != nodeLeaving && !n.disrupted {
-			continue
+		if n.going() {
+			there = append(there, n.pods...)
 		}
-		for _, p := range n.pods {
-			if !p.daemon && p.state != podStopping && !protected(p, k.moment()) {
-				out = append(out, p.obj)
-			}
+	}
+	if len(there) == 0 {
+		return out, nil
+	}
+	moved, err := karpenter.ToBeMoved(objects(there), k.budgets.objects(), k.moment())
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range there {
+		if len(moved) > 0 && p.obj == moved[0] {
+			out, moved = append(out, p), moved[1:]
 		}
+	}
+	return out, nil
+}
+
+func objects(pods []*pod) []*corev1.Pod {
+	out := make([]*corev1.Pod, len(pods))
+	for i, p := range pods {
+		out[i] = p.obj
 	}
 	return out
 }
 
 // cutOff keeps as many pods as a Solve gets through before its time-out, those that it takes up
-// first: the largest in CPU, then memory (queue.go).
-func (k *karpenterController) cutOff(pods []*corev1.Pod, w Work) ([]*corev1.Pod, bool) {
+// first: the largest in CPU, then memory, then the oldest (queue.go).
+func (k *karpenterController) cutOff(pods []*pod, w Work) ([]*pod, bool) {
 	if k.settings.DecisionTime.Karpenter(w) <= solveTimeout {
 		return pods, false
 	}
@@ -138,20 +216,10 @@ func (k *karpenterController) cutOff(pods []*corev1.Pod, w Work) ([]*corev1.Pod,
 			n -= n / 100
 		}
 	}
-	size := func(p *corev1.Pod) (int64, int64) {
-		var cpu, memory int64
-		for i := range p.Spec.Containers {
-			r := p.Spec.Containers[i].Resources.Requests
-			cpu += r.Cpu().MilliValue()
-			memory += r.Memory().Value()
-		}
-		return cpu, memory
-	}
 	sorted := slices.Clone(pods)
-	slices.SortStableFunc(sorted, func(a, b *corev1.Pod) int {
-		ac, am := size(a)
-		bc, bm := size(b)
-		return cmp.Or(-cmp.Compare(ac, bc), -cmp.Compare(am, bm))
+	slices.SortStableFunc(sorted, func(a, b *pod) int {
+		return cmp.Or(-cmp.Compare(a.cpu, b.cpu), -cmp.Compare(a.memory, b.memory),
+			a.obj.CreationTimestamp.Compare(b.obj.CreationTimestamp.Time), cmp.Compare(a.obj.UID, b.obj.UID))
 	})
 	return sorted[:max(n, 1)], true
 }
@@ -164,34 +232,30 @@ func (k *karpenterController) boundPods() int {
 	return n
 }
 
-// rest ends a pass: the next begins with a pod's next trigger.
-func (k *karpenterController) rest() {
-	if k.batch.open { // triggered while solving
-		k.batch.opened, k.batch.last = k.now, max(k.batch.last, k.now)
-		k.planClose()
-		return
-	}
-	k.reawaken()
-}
-
 // apply launches what a Solve decided, and has the nodes wait for their pods that it found room on.
-func (k *karpenterController) apply(plan *packing.Plan, took time.Duration) error {
-	for _, pl := range plan.Placements {
-		if n := k.nodeNamed(pl.Node.Name); n != nil {
-			k.nominate(n)
-		}
-	}
+func (k *karpenterController) apply(plan *packing.Plan, took time.Duration) {
+	k.nominateAll(k.nodesOf(plan))
 	for _, l := range plan.Launches {
 		k.claim(l)
 		k.decide(Decision{Kind: "launch", Reason: "provisioned", Nodes: []string{l.Name}, Pods: len(l.Pods), Took: took})
 	}
-	if len(plan.Launches) == 0 && len(k.pending) > 0 && !k.batch.open {
-		// Until something changes, the same question would get the same answer.
-		k.quiet = true
-		return nil
+}
+
+// nodesOf are the nodes that pods were placed on.
+func (k *karpenterController) nodesOf(plan *packing.Plan) []*node {
+	var out []*node
+	for _, pl := range plan.Placements {
+		if n := k.nodeNamed(pl.Node.Name); n != nil {
+			out = append(out, n)
+		}
 	}
-	k.rest()
-	return nil
+	return out
+}
+
+func (k *karpenterController) nominateAll(nodes []*node) {
+	for _, n := range nodes {
+		k.nominate(n)
+	}
 }
 
 func (k *karpenterController) nominate(n *node) {
@@ -206,7 +270,6 @@ func (k *karpenterController) nominate(n *node) {
 func (k *karpenterController) claim(l *packing.Launch) *node {
 	n := &node{name: k.name(l.NodePool.Name), launch: l, nodePool: l.NodePool, id: noNode}
 	l.Name = n.name
-	k.nominate(n)
 	k.launching++
 	k.request(n, k.settings.Latencies.Launch, func() (pool, string, bool) {
 		got, without, why, ok := k.supply.take(k.fleet(l), k.now)
@@ -297,6 +360,3 @@ func firstTypes(pools []pool) []pool {
 	}
 	return pools
 }
-
-// protected reports whether a pod may not be disrupted at a moment by its own annotation.
-func protected(p *pod, now time.Time) bool { return karpenter.Protected(p.obj, now) }

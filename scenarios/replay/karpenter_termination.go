@@ -64,13 +64,7 @@ func (k *karpenterController) terminate(n *node, why string) error {
 			return k.end(n, why)
 		})
 	}
-	if len(k.pending) == 0 && len(n.pods) > 0 {
-		// Its pods need a place: the provisioner is told of nodes that go (NodeController).
-		k.batch.trigger(k.now)
-		if !k.solving {
-			k.planClose()
-		}
-	}
+	k.triggerNode(n)
 	return k.drain(n)
 }
 

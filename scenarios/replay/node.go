@@ -58,6 +58,8 @@ type node struct {
 	leaving                  string // why it goes
 	nominatedUntil           time.Duration
 	disrupted                bool // chosen by a command that waits for its replacement
+	triggers                 bool // Karpenter's provisioner is told of it, last when
+	triggered                time.Duration
 }
 
 func (n *node) add(p *pod) {
