@@ -88,57 +88,60 @@ func (b *budgets) changed(p *pod) {
 	}
 }
 
-// allow reports whether the eviction API would let a pod go.
+// allow reports whether the eviction API would let a pod go: if it does not run yet, if no budget
+// selects it, or if the only one that does allows it (pkg/registry/core/pod/storage/eviction.go).
 func (b *budgets) allow(p *pod) bool {
+	if p.state != podRunning {
+		return true
+	}
 	list := b.covering(p)
-	if len(list) > 1 {
-		return false // more than one budget is refused as an error
-	}
-	for _, x := range list {
-		if p.state != podRunning {
-			continue // a pod that does not run is not protected while the others suffice
-		}
-		if x.allowed() <= 0 {
-			return false
-		}
-	}
-	return true
+	return len(list) == 0 || len(list) == 1 && list[0].allowed() > 0
 }
 
 // expected is how many pods there should be: the replicas of the workloads selected, once each.
-func (x *budget) expected() int {
+// It is not known if a Job's pod is among them, since Jobs have no scale; pods that nobody controls
+// do not count (pkg/controller/disruption/disruption.go, getExpectedScale).
+func (x *budget) expected() (n int, known bool) {
 	seen := map[*workload]bool{}
-	n := 0
 	for p := range x.pods {
-		switch {
-		case p.owner == nil:
+		if p.owner != nil {
+			if !seen[p.owner] {
+				seen[p.owner] = true
+				n += p.owner.replicas
+			}
+			continue
+		}
+		switch c := metav1.GetControllerOfNoCopy(p.obj); {
+		case c == nil:
+		case c.Kind == "Job":
+			return 0, false
+		default:
 			n++
-		case !seen[p.owner]:
-			seen[p.owner] = true
-			n += p.owner.replicas
 		}
 	}
-	return n
+	return n, true
 }
 
-func (x *budget) desired() int {
+// wanted are how many pods there should be and how many of them healthy; without either bound that
+// is all of them. What cannot be known or read allows no disruption.
+func (x *budget) wanted() (expected, healthy int, ok bool) {
 	spec := &x.obj.Spec
-	switch {
-	case spec.MaxUnavailable != nil:
-		expected := x.expected()
-		n, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, expected, true)
-		if err != nil {
-			return expected
-		}
-		return max(0, expected-n)
-	case spec.MinAvailable != nil:
-		n, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, x.expected(), true)
-		if err != nil {
-			return x.expected()
-		}
-		return n
+	if m := spec.MinAvailable; m != nil && spec.MaxUnavailable == nil && m.Type == intstr.Int {
+		return len(x.pods), m.IntValue(), true
 	}
-	return x.expected()
+	expected, ok = x.expected()
+	bound := spec.MaxUnavailable
+	if bound == nil {
+		bound = spec.MinAvailable
+	}
+	if bound == nil {
+		return expected, expected, ok
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(bound, expected, true)
+	if spec.MaxUnavailable != nil {
+		n = max(0, expected-n)
+	}
+	return expected, n, ok && err == nil
 }
 
 func (x *budget) allowed() int {
@@ -153,10 +156,11 @@ func (x *budget) refresh() {
 	}
 	x.stale = false
 	made := *x.obj
-	desired := x.desired()
-	made.Status = policyv1.PodDisruptionBudgetStatus{
-		ObservedGeneration: 1, CurrentHealthy: int32(x.healthy), DesiredHealthy: int32(desired),
-		ExpectedPods: int32(x.expected()), DisruptionsAllowed: int32(max(0, x.healthy-desired)),
+	expected, desired, ok := x.wanted()
+	made.Status = policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1,
+		CurrentHealthy: int32(x.healthy), DesiredHealthy: int32(desired), ExpectedPods: int32(expected)}
+	if ok && expected > 0 {
+		made.Status.DisruptionsAllowed = int32(max(0, x.healthy-desired))
 	}
 	x.obj = &made
 }

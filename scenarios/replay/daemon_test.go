@@ -8,7 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func daemonSet(cpu string) string {
+func daemonSet(cpu string) string { return daemonSetWith(cpu, "") }
+
+// daemonSetWith is a DaemonSet with further fields of its pods' spec.
+func daemonSetWith(cpu, spec string) string {
 	return fmt.Sprintf(`apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: agent, namespace: default}
@@ -16,8 +19,8 @@ spec:
   selector: {matchLabels: {app: agent}}
   template:
     metadata: {labels: {app: agent}}
-    spec: {containers: [{name: main, image: main, resources: {requests: {cpu: %q, memory: 64Mi}}}]}
-`, cpu)
+    spec: {%s containers: [{name: main, image: main, resources: {requests: {cpu: %q, memory: 64Mi}}}]}
+`, spec, cpu)
 }
 
 // A pod of higher priority does not make a daemon pod go: of the 3.92 CPU of a node the daemon

@@ -8,10 +8,10 @@ import (
 	"github.com/binwright/binwright/packing/karpenter"
 )
 
-// Times of Karpenter v1.14.1's termination controller (pkg/controllers/node/termination).
+// Times of Karpenter v1.14.1's termination controller (pkg/controllers/node/termination/controller.go).
 const (
-	minDrainTime  = 5 * time.Second
-	evictionRetry = 10 * time.Second // the longest delay of the eviction queue
+	drainLook    = time.Second // how often it looks at a node that is not drained
+	minDrainTime = 5 * time.Second
 )
 
 // planExpiry ends a node at the age of expireAfter
@@ -45,7 +45,7 @@ func (k *karpenterController) terminate(n *node, why string) error {
 	}
 	joined := n.state >= nodeJoined
 	k.depart(n, why)
-	n.drainBegan = k.now
+	n.drainBegan, n.next = k.now, nil
 	k.changedState()
 	if !joined {
 		return k.end(n, why)
@@ -57,71 +57,8 @@ func (k *karpenterController) terminate(n *node, why string) error {
 		return err
 	}
 	if grace := n.nodePool.Spec.Template.Spec.TerminationGracePeriod; grace != nil {
-		k.at(k.now+grace.Duration, rankAutoscaler, func() error {
-			if n.state != nodeLeaving {
-				return nil
-			}
-			return k.end(n, why)
-		})
+		n.drainUntil = k.now + grace.Duration
 	}
 	k.triggerNode(n)
 	return k.drain(n)
-}
-
-// drain evicts what may be evicted: pods of critical priority after all others
-// (terminator/terminator.go). It looks again after a while at what may not.
-func (k *karpenterController) drain(n *node) error {
-	if n.state != nodeLeaving {
-		return nil
-	}
-	left := false
-	for _, critical := range []bool{false, true} {
-		for _, p := range append([]*pod(nil), n.pods...) {
-			if p.daemon || karpenter.StaysThroughDrain(p.obj) || isCritical(p) != critical {
-				continue
-			}
-			left = true
-			if p.state == podStopping || karpenter.Protected(p.obj, k.moment()) || !k.budgets.allow(p) {
-				continue
-			}
-			if err := k.evict(p, n.leaving); err != nil {
-				return err
-			}
-		}
-		if left {
-			break
-		}
-	}
-	if left {
-		k.look(n, k.now+evictionRetry)
-		return nil
-	}
-	if until := n.drainBegan + minDrainTime; k.now < until {
-		k.look(n, until)
-		return nil
-	}
-	return k.end(n, n.leaving)
-}
-
-// look drains again at a moment.
-func (k *karpenterController) look(n *node, at time.Duration) {
-	n.next.cancel()
-	n.next = k.at(at, rankAutoscaler, func() error { return k.drain(n) })
-}
-
-// drained goes on when a pod has left a node that is being emptied.
-func (k *karpenterController) drained(n *node) error {
-	if n.state != nodeLeaving || n.nodePool == nil {
-		return nil
-	}
-	k.look(n, k.now)
-	return nil
-}
-
-func isCritical(p *pod) bool {
-	switch p.obj.Spec.PriorityClassName {
-	case "system-cluster-critical", "system-node-critical":
-		return true
-	}
-	return false
 }

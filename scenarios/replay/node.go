@@ -53,9 +53,9 @@ type node struct {
 	lastPodEvent             time.Duration
 	next                     *event // what is due next: launch, join, readiness, end
 	reclaim, expire          *event
-	deletion                 *deletion // by Cluster Autoscaler, nil if there is none
-	drainBegan               time.Duration
-	leaving                  string // why it goes
+	deletion                 *deletion     // by Cluster Autoscaler, nil if there is none
+	drainBegan, drainUntil   time.Duration // the latter 0 if there is no end to it
+	leaving                  string        // why it goes
 	nominatedUntil           time.Duration
 	disrupted                bool // chosen by a command that waits for its replacement
 	triggers                 bool // Karpenter's provisioner is told of it, last when
@@ -420,6 +420,17 @@ func (n *node) runs(d *daemon) bool {
 	return slices.ContainsFunc(n.pods, func(p *pod) bool { return p.daemon && p.class == d.class })
 }
 
+// stopDaemon tells a daemon pod to stop. Its node is being emptied: no other takes its place.
+func (r *replay) stopDaemon(p *pod, grace time.Duration) {
+	p.state = podStopping
+	r.markDeleted(p, grace)
+	p.next = r.at(r.now+min(grace, r.settings.Latencies.PodStop.draw(r.podLuck)), rankPods, func() error {
+		n := p.node
+		r.dropDaemon(p)
+		return r.autoscaler.podLeft(p, n)
+	})
+}
+
 // dropDaemon ends a daemon pod with its node.
 func (r *replay) dropDaemon(p *pod) {
 	n := p.node
@@ -428,4 +439,5 @@ func (r *replay) dropDaemon(p *pod) {
 	r.scheduler.model.Unbind(p.class, n.id)
 	r.scheduler.displaced(p)
 	p.state = podGone
+	p.next.cancel()
 }

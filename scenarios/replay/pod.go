@@ -42,6 +42,8 @@ type pod struct {
 	giveUp *event
 	// leaving is why the pod was evicted, "" if it ends by itself or by its user.
 	leaving string
+	// evicting: Karpenter's eviction queue has it.
+	evicting bool
 	// unnoticed: its node is gone and nobody knows yet.
 	unnoticed bool
 	// ran is for how long its containers were up when it was told to stop or lost its node.
@@ -189,7 +191,7 @@ func (r *replay) remove(p *pod) error {
 		r.retire(p)
 		return nil
 	}
-	return r.stop(p, "")
+	return r.stop(p, "", p.grace())
 }
 
 // evict tells a pod to stop so that its node, or room on it, becomes free. Its owner makes
@@ -198,29 +200,42 @@ func (r *replay) evict(p *pod, reason string) error {
 	if p.state != podStarting && p.state != podRunning {
 		return nil
 	}
-	return r.stop(p, reason)
+	return r.stop(p, reason, p.grace())
 }
 
-func (r *replay) stop(p *pod, reason string) error {
+func (r *replay) stop(p *pod, reason string, grace time.Duration) error {
 	if p.state == podStopping || p.state == podGone {
 		return nil
 	}
 	r.halt(p)
 	p.leaving = reason
-	made := *p.obj
-	// The API server states when the grace period ends.
-	gone := metav1.NewTime(r.moment().Add(p.grace()))
-	made.DeletionTimestamp = &gone
-	p.replaceObject(&made)
+	r.markDeleted(p, grace)
 	p.node.podEvent(r.now)
 	r.budgets.changed(p)
 	r.autoscaler.podChanged(p)
-	delay := min(p.grace(), r.settings.Latencies.PodStop.draw(r.podLuck))
+	delay := min(grace, r.settings.Latencies.PodStop.draw(r.podLuck))
 	p.next = r.at(r.now+delay, rankPods, func() error {
 		r.countEnd(p)
 		return r.leave(p)
 	})
 	return r.replaced(p)
+}
+
+// markDeleted has the API server state when a pod's grace period ends.
+func (r *replay) markDeleted(p *pod, grace time.Duration) {
+	made := *p.obj
+	gone := metav1.NewTime(r.moment().Add(grace))
+	made.DeletionTimestamp = &gone
+	p.replaceObject(&made)
+}
+
+// hurry shortens the grace period of a pod that has been told to stop.
+func (r *replay) hurry(p *pod, grace time.Duration) {
+	r.markDeleted(p, grace)
+	if e := p.next; e != nil && e.do != nil && e.at > r.now+grace {
+		p.next = r.at(r.now+grace, e.rank, e.do)
+		e.cancel()
+	}
 }
 
 // halt ends the run of a pod that has a node.
