@@ -262,6 +262,8 @@ func (c *caController) podBound(p *pod) {
 	c.fault(c.process.PodBound(p.obj, p.node.name))
 }
 
+func (c *caController) podStarted(*pod) {}
+
 func (c *caController) podChanged(p *pod) {
 	c.dirty()
 	if c.known[p] {

@@ -41,6 +41,7 @@ type karpenterController struct {
 	launching int           // claims that the cloud has not answered yet: the cluster state is not synced
 	changes   uint64        // moves on with all that a Solve could see
 	last      *answer       // of a Solve that may still hold
+	guards    bool          // some pod is protected from disruption for a time
 
 	// unavailable are the offerings that lacked capacity lately, and until when they are left out.
 	unavailable map[string]time.Duration
@@ -112,6 +113,9 @@ func (k *karpenterController) start() error {
 		if n.nodePool != nil {
 			k.planExpiry(n)
 		}
+		for _, p := range n.pods {
+			k.guard(p)
+		}
 	}
 	k.disruption.init(k)
 	return nil
@@ -169,16 +173,31 @@ func (k *karpenterController) settled(n *node) bool {
 	return !n.nodePool.Spec.Disruption.ConsolidateAfter.Never && k.now >= n.settles()
 }
 
-// settles is when consolidateAfter has passed, if it ever does.
+// settles is when consolidateAfter has passed, if it ever does, since a pod last came or went or, before
+// any did, since the node became ready.
 func (n *node) settles() time.Duration {
-	return max(n.lastPodEvent, n.readied) + n.nodePool.Spec.Disruption.ConsolidateAfter.Duration
+	since := n.readied
+	if n.lastPodEvent > 0 {
+		since = n.lastPodEvent
+	}
+	return since + n.nodePool.Spec.Disruption.ConsolidateAfter.Duration
 }
 
-// views are all nodes of the cluster state.
+// protectedUntil is until when a pod's do-not-disrupt annotation protects it, if for a time.
+func (k *karpenterController) protectedUntil(p *pod) time.Duration {
+	grace := karpenter.ProtectedFor(p.obj)
+	if grace == 0 || p.obj.Status.StartTime == nil {
+		return 0
+	}
+	return p.obj.Status.StartTime.Add(grace).Sub(k.begin)
+}
+
+// views are all nodes of the cluster state whose instances have not been told to end: those count
+// neither as capacity nor towards budgets (BuildDisruptionBudgetMapping).
 func (k *karpenterController) views() []*packing.Node {
 	out := make([]*packing.Node, 0, len(k.nodes))
 	for _, n := range k.nodes {
-		if n.state > nodeLaunching {
+		if n.state > nodeLaunching && n.state < nodeEnding {
 			out = append(out, k.view(n))
 		}
 	}
@@ -214,7 +233,10 @@ func (k *karpenterController) nodeJoined(n *node) error {
 	if n.nodePool != nil && !n.existing {
 		n.update(func(o *corev1.Node) { o.Labels[requirements.LabelRegistered] = "true" })
 	}
-	k.changedState()
+	k.moved()
+	if len(n.pods) > 0 { // daemon pods
+		k.changedState()
+	}
 	return nil
 }
 
@@ -223,7 +245,8 @@ func (k *karpenterController) nodeReady(n *node) error {
 		n.update(func(o *corev1.Node) { o.Labels[requirements.LabelInitialized] = "true" })
 	}
 	k.changedState()
-	return k.disruption.initialized(n)
+	k.disruption.initialized(n)
+	return nil
 }
 
 func (k *karpenterController) nodeChanged(*node) error { return nil }
@@ -231,7 +254,8 @@ func (k *karpenterController) nodeChanged(*node) error { return nil }
 func (k *karpenterController) nodeGone(n *node) error {
 	k.unlistNode(n)
 	k.changedState()
-	return k.disruption.gone(n)
+	k.disruption.failed(n)
+	return nil
 }
 
 func (k *karpenterController) podUnschedulable(p *pod) {
@@ -242,10 +266,19 @@ func (k *karpenterController) podUnschedulable(p *pod) {
 
 func (k *karpenterController) podBound(p *pod) {
 	k.unlist(p)
+	k.guard(p)
 	k.changedState()
 }
 
-func (k *karpenterController) podChanged(*pod) { k.changedState() }
+func (k *karpenterController) guard(p *pod) { k.guards = k.guards || karpenter.ProtectedFor(p.obj) > 0 }
+
+func (k *karpenterController) podStarted(p *pod) {
+	if len(k.budgets.covering(p)) > 0 {
+		k.moved() // a budget may allow more
+	}
+}
+
+func (k *karpenterController) podChanged(*pod) { k.moved() }
 
 func (k *karpenterController) podLeft(_ *pod, n *node) error {
 	k.changedState()
@@ -253,15 +286,21 @@ func (k *karpenterController) podLeft(_ *pod, n *node) error {
 }
 
 func (k *karpenterController) podGone(p *pod) {
-	k.changes++
 	k.unlist(p)
+	k.changedState()
 }
 
-// changedState marks the cluster as changed: what had nothing to do may have something now
-// (pkg/controllers/state/cluster.go, MarkUnconsolidated).
+// changedState marks the cluster as changed: a pod was bound or has gone, a node has been launched,
+// is initialised, is to be deleted or has gone. What had nothing to do may have something now.
 func (k *karpenterController) changedState() {
 	k.changes++
 	k.disruption.changed()
+}
+
+// moved notes what Karpenter sees when it looks, though nothing tells it to look.
+func (k *karpenterController) moved() {
+	k.changes++
+	k.disruption.moved()
 }
 
 // noticed implements autoscaler: the interruption controller of the AWS provider leaves the
@@ -296,14 +335,14 @@ func (k *karpenterController) exclude(pools []pool) error {
 				return nil
 			}
 			delete(k.unavailable, p.key())
-			k.changedState()
+			k.moved()
 			return k.remake()
 		})
 	}
 	if !changed {
 		return nil
 	}
-	k.changedState()
+	k.moved()
 	return k.remake()
 }
 

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,22 +12,21 @@ import (
 
 // Times of Karpenter v1.14.1's disruption controller (pkg/controllers/disruption).
 const (
-	pollingPeriod      = 10 * time.Second
-	unsyncedPoll       = time.Second
-	validationDelay    = 15 * time.Second
-	multiNodeTimeout   = time.Minute
-	singleNodeTimeout  = 3 * time.Minute
-	revalidation       = 5 * time.Minute // after so long without a change the cluster counts as changed
-	replacementPolling = time.Second
-	commandTimeout     = 10 * time.Minute
+	pollingPeriod     = 10 * time.Second
+	unsyncedPoll      = time.Second
+	validationDelay   = 15 * time.Second
+	multiNodeTimeout  = time.Minute
+	singleNodeTimeout = 3 * time.Minute
+	revalidation      = 5 * time.Minute // after so long without a change the cluster counts as changed
+	commandPolling    = time.Second
+	commandTimeout    = 10 * time.Minute
 )
 
 // disruptionLoop is the disruption controller: one pass after the other, each of which finds
 // one command at most, and the commands under way.
 //
 // The original polls every ten seconds. The loop passes over polls that could find nothing: while
-// each method has found the cluster consolidated, nothing has changed since, and no node has
-// come of age for consolidation.
+// each method rests, see [methodState], and no node has come of age for consolidation.
 type disruptionLoop struct {
 	*karpenterController
 	tick   *event
@@ -35,17 +35,29 @@ type disruptionLoop struct {
 
 	changedAt time.Duration // when the cluster last changed
 	stamp     uint64        // moves on with each change
-	// By method (emptiness, multi- and single-node): at which stamp it found nothing, and
-	// whether that was for want of any candidate.
-	done     [3]uint64
-	none     [3]bool
-	flags    uint64 // of the nodes, when the last pass looked at them
-	unseen   []string
-	commands []*disruptionCommand
+	moves     uint64        // moves on with all that a method could see
+	methods   [3]methodState
+	flags     uint64 // of the nodes, when they were last looked at
+	unseen    []string
+	commands  []*disruptionCommand
+}
+
+// methodState is what a method of disruption (emptiness, multi- and single-node consolidation)
+// has found so far.
+type methodState struct {
+	// consolidated is at which stamp it found the cluster consolidated. The original does not try
+	// it again until the cluster changes, or five minutes have passed.
+	consolidated uint64
+	// idle: it found nothing without that, for want of candidates or because of budgets. The original tries
+	// it at each poll; it finds nothing until something moves.
+	idle bool
+	// stale: something has moved since it looked.
+	stale bool
 }
 
 // disruptionCommand is nodes that go once their replacement is ready.
 type disruptionCommand struct {
+	started     time.Duration
 	nodes       []*node
 	replacement *node
 	timeout     *event
@@ -57,14 +69,37 @@ func (d *disruptionLoop) init(k *karpenterController) {
 	d.plan(k.now + pollingPeriod)
 }
 
-// changed marks the cluster as changed and plans the next poll.
+// changed marks the cluster as changed, as the original's cluster state does
+// (pkg/controllers/state/cluster.go, MarkUnconsolidated).
 func (d *disruptionLoop) changed() {
 	if d.karpenterController == nil {
 		return
 	}
 	d.stamp++
 	d.changedAt = d.now
-	if d.busy {
+	d.moved()
+}
+
+// moved notes that something is different that the original's cluster state does not count as a
+// change.
+func (d *disruptionLoop) moved() {
+	if d.karpenterController == nil {
+		return
+	}
+	d.shift()
+	d.wake()
+}
+
+func (d *disruptionLoop) shift() {
+	d.moves++
+	for i := range d.methods {
+		d.methods[i].idle, d.methods[i].stale = false, true
+	}
+}
+
+// wake has the loop poll when the original does next.
+func (d *disruptionLoop) wake() {
+	if d.karpenterController == nil || d.busy {
 		return
 	}
 	next := d.nextPoll(d.now)
@@ -91,27 +126,49 @@ func (d *disruptionLoop) poll() error {
 		d.plan(d.now + unsyncedPoll)
 		return nil
 	}
-	revalidate := false
-	for next := d.pollFrom(d.changedAt + revalidation); next <= d.now; next = d.pollFrom(d.changedAt + revalidation) {
-		d.changedAt, revalidate = next, next == d.now
+	if flags := d.nodeFlags(); flags != d.flags {
+		d.flags = flags
+		d.shift()
 	}
-	aged := d.nodeFlags() != d.flags
-	for i := range d.done {
-		// What found no candidate finds one that has come of age; what found the cluster
-		// consolidated looks again only now and then.
-		if aged && (d.none[i] || revalidate) || revalidate && d.scheduled() {
-			d.done[i] = 0
+	d.revalidate()
+	return d.pass(karpenter.DisruptLimits{})
+}
+
+// revalidate has the methods look again that found the cluster consolidated, once five minutes have passed
+// without a change, if they could find something.
+func (d *disruptionLoop) revalidate() {
+	for next := d.pollFrom(d.changedAt + revalidation); next <= d.now; next = d.pollFrom(d.changedAt + revalidation) {
+		d.changedAt = next
+		for i := range d.methods {
+			if m := &d.methods[i]; next == d.now && (m.stale || d.scheduled()) {
+				m.consolidated = 0
+			}
 		}
 	}
-	return d.pass(karpenter.DisruptLimits{})
+}
+
+func (d *disruptionLoop) rests(method int) bool {
+	m := &d.methods[method]
+	return m.idle || m.consolidated == d.stamp
+}
+
+// looked notes what became of a method that found no command. The original takes the cluster for
+// consolidated as it is at the end: what has changed while the method was at work is lost on it.
+func (d *disruptionLoop) looked(method int, e karpenter.MethodEffort, moves uint64) {
+	m := &d.methods[method]
+	m.stale = moves != d.moves
+	if e.Consolidated {
+		m.consolidated = d.stamp
+		return
+	}
+	m.idle = !m.stale && !e.TimedOut && !(e.Constrained && d.scheduled())
 }
 
 // pass looks for a command with the methods that the limits leave.
 func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
-	limits.SkipEmptiness = limits.SkipEmptiness || d.done[0] == d.stamp
-	limits.SkipMulti = limits.SkipMulti || d.done[1] == d.stamp
-	limits.SkipSingle = limits.SkipSingle || d.done[2] == d.stamp
-	if limits.SkipEmptiness && limits.SkipMulti && limits.SkipSingle {
+	skipped := [3]bool{limits.SkipEmptiness || d.rests(0), limits.SkipMulti || d.rests(1), limits.SkipSingle || d.rests(2)}
+	limits.SkipEmptiness, limits.SkipMulti, limits.SkipSingle = skipped[0], skipped[1], skipped[2]
+	if skipped == [3]bool{true, true, true} {
 		if d.busy { // the pass goes on after a command that no longer held
 			d.endPass()
 		} else {
@@ -119,7 +176,6 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 		}
 		return nil
 	}
-	d.flags = d.nodeFlags()
 	nodes := d.views()
 	work := Work{Nodes: len(nodes), Bound: d.boundPods()}
 	work.Pods = work.Bound / max(1, work.Nodes)
@@ -132,20 +188,25 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 		return err
 	}
 	d.unseen = effort.UnseenNodePools
-	skipped := [3]bool{limits.SkipEmptiness, limits.SkipMulti, limits.SkipSingle}
+	took := time.Duration(0)
+	simulations := effort.Simulations()
+	if simulations > 0 {
+		work.Simulations, work.Measured = simulations, time.Since(began)
+		work.Pods = (effort.Multi.Pods + effort.Single.Pods) / simulations
+		took = d.settings.DecisionTime.Karpenter(work)
+	}
+	moves, done := d.moves, 0
 	for i, e := range []karpenter.MethodEffort{effort.Emptiness, effort.Multi, effort.Single} {
 		if cmd != nil && cmd.Method == methods[i] {
 			break
 		}
-		if !skipped[i] && !e.TimedOut && !(e.Constrained && d.scheduled()) {
-			d.done[i], d.none[i] = d.stamp, e.Candidates == 0
+		done += e.Simulations
+		if !skipped[i] {
+			d.at(d.now+took*time.Duration(done)/time.Duration(max(1, simulations)), rankAutoscaler, func() error {
+				d.looked(i, e, moves)
+				return nil
+			})
 		}
-	}
-	took := time.Duration(0)
-	if n := effort.Simulations(); n > 0 {
-		work.Simulations, work.Measured = n, time.Since(began)
-		work.Pods = (effort.Multi.Pods + effort.Single.Pods) / n
-		took = d.settings.DecisionTime.Karpenter(work)
 	}
 	d.busy = true
 	d.at(d.now+took, rankAutoscaler, func() error {
@@ -183,20 +244,18 @@ func (d *disruptionLoop) endPass() {
 
 // sleep waits for what could let a pass find something: a change, or a node that comes of age.
 func (d *disruptionLoop) sleep() {
+	d.anchor = d.now
 	next := time.Duration(math.MaxInt64)
-	if d.scheduled() {
-		next = d.changedAt + revalidation
+	idle := false
+	for _, m := range d.methods {
+		idle = idle || m.idle
+		if m.stale || d.scheduled() {
+			next = d.changedAt + revalidation
+		}
 	}
-	none := d.none[0] || d.none[1] || d.none[2]
 	for _, n := range d.nodes {
-		if n.nodePool == nil || n.state != nodeReady {
-			continue
-		}
-		at := n.settles()
-		if n.nodePool.Spec.Disruption.ConsolidateAfter.Never || at <= d.now {
-			continue
-		}
-		if !none {
+		at := d.nextTurn(n)
+		if !idle && at < math.MaxInt64 {
 			at = max(at, d.changedAt+revalidation)
 		}
 		next = min(next, at)
@@ -206,7 +265,30 @@ func (d *disruptionLoop) sleep() {
 	}
 }
 
-// scheduled reports whether some budget or pod holds by the clock.
+// nextTurn is when the passing of time alone may next make a candidate of a node.
+func (d *disruptionLoop) nextTurn(n *node) time.Duration {
+	next := time.Duration(math.MaxInt64)
+	if n.nodePool == nil || n.state != nodeReady {
+		return next
+	}
+	soon := func(at time.Duration) {
+		if at > d.now {
+			next = min(next, at)
+		}
+	}
+	if !n.nodePool.Spec.Disruption.ConsolidateAfter.Never {
+		soon(n.settles())
+	}
+	soon(n.nominatedUntil)
+	if d.guards {
+		for _, p := range n.pods {
+			soon(d.protectedUntil(p))
+		}
+	}
+	return next
+}
+
+// scheduled reports whether some budget holds by the clock.
 func (d *disruptionLoop) scheduled() bool {
 	for _, p := range d.scenario.NodePools {
 		for i := range p.Spec.Disruption.Budgets {
@@ -228,6 +310,9 @@ func (d *disruptionLoop) nodeFlags() uint64 {
 		}
 		if n.nominatedUntil > d.now {
 			bit |= 4
+		}
+		if d.guards && slices.ContainsFunc(n.pods, func(p *pod) bool { return d.protectedUntil(p) > d.now }) {
+			bit |= 8
 		}
 		h = (h ^ bit) * 1099511628211
 	}
@@ -265,7 +350,7 @@ func names(cmd *karpenter.Command) []string {
 // execute taints the nodes of a command, launches the replacement, and removes the nodes when that is ready
 // (queue.go, StartCommand).
 func (d *disruptionLoop) execute(cmd *karpenter.Command, took time.Duration) error {
-	c := &disruptionCommand{}
+	c := &disruptionCommand{started: d.now}
 	for _, name := range names(cmd) {
 		n := d.nodeNamed(name)
 		if n == nil || n.state != nodeReady {
@@ -279,6 +364,7 @@ func (d *disruptionLoop) execute(cmd *karpenter.Command, took time.Duration) err
 		}
 		c.nodes = append(c.nodes, n)
 	}
+	d.karpenterController.moved()
 	pods := 0
 	for _, pl := range cmd.Placements {
 		pods += len(pl.Pods)
@@ -287,15 +373,26 @@ func (d *disruptionLoop) execute(cmd *karpenter.Command, took time.Duration) err
 		}
 	}
 	d.decide(Decision{Kind: "consolidation", Reason: cmd.Method + " " + cmd.Decision(), Nodes: names(cmd), Pods: pods, Took: took})
-	d.changed()
 	if cmd.Replacement == nil {
 		return d.remove(c)
 	}
 	l := *cmd.Replacement
 	c.replacement = d.claim(&l)
 	d.commands = append(d.commands, c)
-	c.timeout = d.at(d.now+commandTimeout, rankAutoscaler, func() error { return d.abandon(c) })
+	c.timeout = d.at(d.now+commandTimeout+commandPolling, rankAutoscaler, func() error { return d.abandon(c) })
 	return nil
+}
+
+// look acts upon a command at the queue's next look at it, unless that has been done; the first
+// was when it started.
+func (d *disruptionLoop) look(c *disruptionCommand, act func(*disruptionCommand) error) {
+	at := c.started + (d.now-c.started+commandPolling-1)/commandPolling*commandPolling
+	d.at(at, rankAutoscaler, func() error {
+		if !slices.Contains(d.commands, c) {
+			return nil
+		}
+		return act(c)
+	})
 }
 
 // remove has the nodes of a command drained.
@@ -323,34 +420,25 @@ func (d *disruptionLoop) commandOf(n *node) *disruptionCommand {
 }
 
 // initialized carries out the command that waited for a node.
-func (d *disruptionLoop) initialized(n *node) error {
-	c := d.commandOf(n)
-	if c == nil {
-		return nil
-	}
-	d.drop(c)
-	d.at(d.now+replacementPolling, rankAutoscaler, func() error { return d.remove(c) })
-	return nil
-}
-
-// failed and gone give up the command whose replacement will not come.
-func (d *disruptionLoop) failed(n *node) error {
+func (d *disruptionLoop) initialized(n *node) {
 	if c := d.commandOf(n); c != nil {
-		return d.abandon(c)
+		d.look(c, func(c *disruptionCommand) error {
+			d.drop(c)
+			return d.remove(c)
+		})
 	}
-	return nil
 }
 
-func (d *disruptionLoop) gone(n *node) error { return d.failed(n) }
+// failed gives up the command whose replacement will not come.
+func (d *disruptionLoop) failed(n *node) {
+	if c := d.commandOf(n); c != nil {
+		d.look(c, d.abandon)
+	}
+}
 
 func (d *disruptionLoop) drop(c *disruptionCommand) {
 	c.timeout.cancel()
-	for i := range d.commands {
-		if d.commands[i] == c {
-			d.commands = append(d.commands[:i], d.commands[i+1:]...)
-			return
-		}
-	}
+	d.commands = slices.DeleteFunc(d.commands, func(x *disruptionCommand) bool { return x == c })
 }
 
 // abandon lets the nodes of a command be as they were.
@@ -368,6 +456,6 @@ func (d *disruptionLoop) abandon(c *disruptionCommand) error {
 		}
 	}
 	d.decide(Decision{Kind: "rejected", Reason: "replacement failed"})
-	d.changed()
+	d.karpenterController.moved()
 	return nil
 }

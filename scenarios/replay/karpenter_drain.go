@@ -137,8 +137,8 @@ func (k *karpenterController) look(n *node, from time.Duration) {
 // lookLater looks again when something can be done for a pod that is there by the clock alone.
 func (k *karpenterController) lookLater(n *node, group []*pod) {
 	for _, p := range group {
-		if grace := karpenter.ProtectedFor(p.obj); grace > 0 && p.state != podStopping && p.bound+grace > k.now {
-			k.look(n, p.bound+grace)
+		if until := k.protectedUntil(p); until > k.now && p.state != podStopping {
+			k.look(n, until)
 		}
 	}
 	if n.drainUntil == 0 {

@@ -261,7 +261,9 @@ func (k *karpenterController) nominateAll(nodes []*node) {
 func (k *karpenterController) nominate(n *node) {
 	n.nominatedUntil, n.viewUntil = k.now+max(leastNomination, nominationFactor*k.batch.longest), 0
 	k.at(n.nominatedUntil, rankAutoscaler, func() error {
-		k.disruption.changed()
+		if n.nominatedUntil <= k.now {
+			k.disruption.wake()
+		}
 		return nil
 	})
 }
@@ -271,6 +273,7 @@ func (k *karpenterController) claim(l *packing.Launch) *node {
 	n := &node{name: k.name(l.NodePool.Name), launch: l, nodePool: l.NodePool, id: noNode}
 	l.Name = n.name
 	k.launching++
+	k.disruption.wake() // its polls go out of step until the cloud answers
 	k.request(n, k.settings.Latencies.Launch, func() (pool, string, bool) {
 		got, without, why, ok := k.supply.take(k.fleet(l), k.now)
 		k.missing = append(k.missing, without...)
@@ -286,8 +289,9 @@ func (k *karpenterController) launchFailed(n *node, _ string) error {
 	if err := k.flushMissing(); err != nil {
 		return err
 	}
-	k.changedState()
-	return k.disruption.failed(n)
+	k.moved()
+	k.disruption.failed(n)
+	return nil
 }
 
 // flushMissing leaves the offerings out that launches found without capacity.

@@ -46,7 +46,11 @@ func (k *karpenterController) terminate(n *node, why string) error {
 	joined := n.state >= nodeJoined
 	k.depart(n, why)
 	n.drainBegan, n.next = k.now, nil
-	k.changedState()
+	if n.disrupted {
+		k.moved() // it has been marked before
+	} else {
+		k.changedState()
+	}
 	if !joined {
 		return k.end(n, why)
 	}

@@ -70,6 +70,7 @@ type autoscaler interface {
 	// podUnschedulable: kube-scheduler has found no node for a pod, for the first time.
 	podUnschedulable(p *pod)
 	podBound(p *pod)
+	podStarted(p *pod)             // its containers run
 	podChanged(p *pod)             // told to stop
 	podLeft(p *pod, n *node) error // its room on a node is free
 	podGone(p *pod)

@@ -94,7 +94,23 @@ func TestInterruptionUnderKarpenter(t *testing.T) {
 	require.Equal(t, []ReasonCount{{evictedByInterruption, 1}}, r.Pods.EvictedBy)
 	require.Equal(t, 1, r.Nodes.Interruptions)
 	require.Equal(t, 2, r.Pods.Created)
+	// The pod is gone after five seconds, and the node with it; the next runs three seconds after the notice.
+	require.InDelta(t, hours([2]float64{3, notices[0].Seconds() + 5}, [2]float64{notices[0].Seconds() + 3, 7200}), r.Nodes.NodeHours, 1e-9)
 	require.Equal(t, 1, r.Nodes.AtEnd)
+}
+
+// A pod that must not be disturbed stays until the instance is taken back, two minutes after the
+// notice. Nobody provides for it before.
+func TestInterruptionOfProtectedPod(t *testing.T) {
+	x := &stage{last: 2 * time.Hour, capacityType: "spot", zones: "us-east-1a, us-east-1b"}
+	x.jobs = []string{"{name: work, arrivals: {batch: {at: 0s, pods: 1}}, runs: {constant: 5h}}"}
+	x.jobObject("work", "3", `karpenter.sh/do-not-disrupt: "true"`, "")
+	r, decisions := x.play(t, Karpenter(), func(s *Settings) { s.Cloud.Hazard = once() })
+	notice := moments(decisions, "interruption")[0]
+	taken := notice + 2*time.Minute
+	require.Equal(t, []time.Duration{time.Second, taken + time.Second}, moments(decisions, "launch"))
+	require.InDelta(t, hours([2]float64{3, taken.Seconds()}, [2]float64{taken.Seconds() + 3, 7200}), r.Nodes.NodeHours, 1e-9)
+	require.Equal(t, []ReasonCount{{evictedByInterruption, 1}}, r.Pods.EvictedBy)
 }
 
 // An instance that does not join is given up 15 minutes after it was asked for. The pod has triggered

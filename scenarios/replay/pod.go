@@ -163,6 +163,7 @@ func (r *replay) start(p *pod) error {
 	if p.owner != nil {
 		p.owner.disturbed()
 	}
+	r.autoscaler.podStarted(p)
 	return nil
 }
 

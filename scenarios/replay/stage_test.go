@@ -22,6 +22,7 @@ type stage struct {
 	objects      []string
 	capacityType string // on-demand by default
 	zones        string // us-east-1a by default
+	types        string // of the node pool, m5.xlarge by default
 	pool         string // further fields of the node pool's template.spec
 	disruption   string // of the node pool
 }
@@ -98,10 +99,10 @@ spec:
       %s
       requirements:
       - {key: karpenter.sh/capacity-type, operator: In, values: [%s]}
-      - {key: node.kubernetes.io/instance-type, operator: In, values: [m5.xlarge]}
+      - {key: node.kubernetes.io/instance-type, operator: In, values: [%s]}
       - {key: topology.kubernetes.io/zone, operator: In, values: [%s]}
   disruption: {%s}
-`, or(s.pool, "expireAfter: Never"), capacityType, zones,
+`, or(s.pool, "expireAfter: Never"), capacityType, or(s.types, "m5.xlarge"), zones,
 		or(s.disruption, `consolidationPolicy: WhenEmptyOrUnderutilized, consolidateAfter: 30s, budgets: [{nodes: "100%"}]`))
 	return strings.Join(append([]string{head, pool}, s.objects...), "---\n")
 }

@@ -1,0 +1,86 @@
+package replay
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shrinking is a stage whose node is too large once a pod of 2.5 CPU has ended, which runs for so long from
+// 117 s on: m5.large has room for the pod of 1 CPU that stays, which was bound at 113 s.
+func shrinking(large, annotation string) *stage {
+	x := &stage{last: 30 * time.Minute, types: "m5.large, m5.xlarge"}
+	x.job("large", time.Minute, 1, "2500m", large, "")
+	x.jobs = append(x.jobs, "{name: small, arrivals: {batch: {at: 1m, pods: 1}}, runs: {constant: 5h}}")
+	x.jobObject("small", "1", annotation, "")
+	return x
+}
+
+// The large pod ends at 717 s. The node may be looked at from 747 s on; the poll at 750 s finds that a
+// smaller one would do, and so it is 15 s later, at 765 s. The smaller node runs from 767 s, is ready at
+// 817 s, and only then is the pod evicted, to be bound at once. The old node ends at 822 s. If the new
+// one is ready half a second later, so are the first pods, and the command is looked at at 818 s.
+func TestConsolidationWithReplacement(t *testing.T) {
+	for ready, drained := range map[time.Duration]float64{readyTime: 817, readyTime + 500*time.Millisecond: 818} {
+		x := shrinking("10m", "")
+		r, decisions := x.play(t, Karpenter(), func(s *Settings) { s.Latencies.Ready = Constant(ready, "test") })
+		require.Equal(t, seconds(61), moments(decisions, "launch"))
+		require.Equal(t, seconds(765), moments(decisions, "consolidation"))
+		require.InDelta(t, hours([2]float64{63, drained + 5}, [2]float64{767, 1800}), r.Nodes.NodeHours, 1e-9)
+		require.Equal(t, []ReasonCount{{evictedByConsolidation, 1}}, r.Pods.EvictedBy)
+		require.Equal(t, 3, r.Wait.ToBound.Count)
+		require.InDelta(t, 2*(time.Second+launchTime+joinTime+ready).Seconds(), r.Wait.PendingPodSeconds, 1e-6, "the third pod did not wait")
+		require.Equal(t, 1, r.Nodes.AtEnd)
+	}
+}
+
+// The cloud has no m5.large. The command fails at 767 s, and the node stays. It is looked at again once
+// nothing has changed for five minutes since the pod ended: m5.large is available again by then.
+func TestReplacementFails(t *testing.T) {
+	x := shrinking("10m", "")
+	x.last = 20 * time.Minute
+	r, decisions := x.play(t, Karpenter(), func(s *Settings) {
+		s.Cloud.Shortages = []Shortage{{InstanceType: "m5.large", For: time.Hour}}
+	})
+	require.Equal(t, seconds(765, 1017+15), moments(decisions, "consolidation"))
+	require.Equal(t, seconds(767, 1017+17), moments(decisions, "rejected"))
+	require.Empty(t, r.Pods.EvictedBy)
+	require.InDelta(t, hours([2]float64{63, 1200}), r.Nodes.NodeHours, 1e-9)
+}
+
+// A replacement that is not ready after ten minutes is waited for no longer than the first look after
+// them. It stays when it comes, and takes what comes next.
+func TestReplacementTakesTooLong(t *testing.T) {
+	x := shrinking("15m", "")
+	x.last = time.Hour
+	slow := 700 * time.Second
+	_, decisions := x.play(t, Karpenter(), func(s *Settings) { s.Latencies.Boot = Constant(slow, "test") })
+	found := moments(decisions, "consolidation")[0]
+	require.Equal(t, found+10*time.Minute+time.Second, moments(decisions, "rejected")[0])
+}
+
+// The pod that stays must not be disturbed for 20 minutes from 113 s on: until 1313 s. Nothing
+// else happens then, but a poll finds the node.
+func TestProtectionEndsConsolidationBegins(t *testing.T) {
+	_, decisions := shrinking("5m", "karpenter.sh/do-not-disrupt: 20m").play(t, Karpenter())
+	require.Equal(t, seconds(1335), moments(decisions, "consolidation"))
+}
+
+// Two nodes: one with a pod of 3 CPU and one of 0.9 CPU that ends at 657 s, and one with a pod of 3 CPU that
+// ends at 837 s and one of 0.5 CPU. From then on one node would do. At 840 s the second node may not be looked at
+// yet, and the first cannot go: the cluster is taken for consolidated. It has not changed at 870 s, when
+// the second node is of age, so that it takes until five minutes after the change.
+func TestConsolidatedForFiveMinutes(t *testing.T) {
+	x := &stage{last: 30 * time.Minute}
+	x.deployment("web", 1, "3", "", "")
+	x.jobs = []string{"{name: filler, arrivals: {batch: {at: 0s, pods: 1}}, runs: {constant: 10m}}"}
+	x.jobObject("filler", "900m", "", "")
+	x.job("large", time.Minute, 1, "3", "12m", "")
+	x.jobs = append(x.jobs, "{name: small, arrivals: {batch: {at: 1m, pods: 1}}, runs: {constant: 5h}}")
+	x.jobObject("small", "500m", "", "")
+	r, decisions := x.play(t, Karpenter())
+	require.Equal(t, seconds(1, 61), moments(decisions, "launch"))
+	require.Equal(t, seconds(1140+15), moments(decisions, "consolidation"))
+	require.Equal(t, 1, r.Nodes.AtEnd)
+}
