@@ -65,9 +65,9 @@ const (
 	registrationTTL = 15 * time.Minute
 	// unavailableTTL leaves an offering out that lacked capacity (AWS provider, pkg/cache/cache.go).
 	unavailableTTL = 3 * time.Minute
-	// maxInstanceTypes is how many types the AWS provider asks the cloud for at most
-	// (pkg/providers/instance/instance.go).
-	maxInstanceTypes = 60
+	// unavailableSweep is how often that cache is swept: what has expired comes back with the next sweep, since
+	// offerings are kept as they were until then (pkg/providers/instancetype/offering/base_resolver.go).
+	unavailableSweep = 10 * time.Second
 )
 
 // remake makes the packer anew, without the offerings that lack capacity.
@@ -123,7 +123,7 @@ func (k *karpenterController) start() error {
 
 func (k *karpenterController) assumptions() []string {
 	return []string{
-		"an offering that lacked capacity is left out for 3 minutes, as the AWS provider does",
+		"an offering that lacked capacity is left out for 3 minutes, as the AWS provider does, and until its cache is swept, every ten seconds from the start",
 		"Karpenter's controllers see changes at once",
 	}
 }
@@ -328,7 +328,7 @@ func (k *karpenterController) exclude(pools []pool) error {
 		if _, known := k.unavailable[p.key()]; !known {
 			changed = true
 		}
-		until := k.now + unavailableTTL
+		until := (k.now+unavailableTTL)/unavailableSweep*unavailableSweep + unavailableSweep
 		k.unavailable[p.key()] = until
 		k.at(until, rankAutoscaler, func() error {
 			if k.unavailable[p.key()] > k.now {

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"slices"
 	"time"
-	"unsafe"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/packing/karpenter"
-	"github.com/binwright/binwright/packing/requirements"
 )
 
 // trigger tells the batcher of a pod that waits.
@@ -299,68 +297,4 @@ func (k *karpenterController) flushMissing() error {
 	missing := k.missing
 	k.missing = nil
 	return k.exclude(missing)
-}
-
-// fleet is what the AWS provider asks the cloud for: offerings of the claim's types that meet its
-// requirements, reserved ones before spot before on-demand, of the 60 types that are cheapest
-// (pkg/providers/instance/instance.go). Spot offerings that cost more than the cheapest on-demand one are left out.
-func (k *karpenterController) fleet(l *packing.Launch) []pool {
-	by := map[string][]pool{}
-	asked := map[*requirements.Requirement]string{} // offerings of one zone and capacity type share their requirements
-	for _, t := range l.Options {
-		for i := range t.Offerings {
-			o := &t.Offerings[i]
-			if !o.Available {
-				continue
-			}
-			capacityType, known := asked[unsafe.SliceData(o.Requirements)]
-			if !known {
-				if l.Requirements.Compatible(o.Requirements, k.scenario.Catalog.WellKnown) == nil {
-					capacityType = o.CapacityType()
-				}
-				asked[unsafe.SliceData(o.Requirements)] = capacityType
-			}
-			if capacityType != "" && !k.lacked(pool{t, o}) {
-				by[capacityType] = append(by[capacityType], pool{t, o})
-			}
-		}
-	}
-	for _, pools := range by {
-		slices.SortStableFunc(pools, byPrice)
-	}
-	if pools := by[requirements.CapacityTypeReserved]; len(pools) > 0 {
-		return pools
-	}
-	onDemand := firstTypes(by[requirements.CapacityTypeOnDemand])
-	spot := by[requirements.CapacityTypeSpot]
-	if len(onDemand) > 0 {
-		spot = slices.DeleteFunc(spot, func(p pool) bool { return p.offering.Price > onDemand[0].offering.Price })
-	}
-	if spot = firstTypes(spot); len(spot) > 0 {
-		k.supply.allocate(spot)
-		return spot
-	}
-	return onDemand
-}
-
-// lacked reports whether an offering is left out because it lacked capacity lately.
-func (k *karpenterController) lacked(p pool) bool {
-	if len(k.unavailable) == 0 {
-		return false
-	}
-	_, out := k.unavailable[p.key()]
-	return out
-}
-
-// firstTypes keeps the offerings of the first so many types.
-func firstTypes(pools []pool) []pool {
-	seen := map[string]bool{}
-	for i, p := range pools {
-		if !seen[p.instanceType.Name] && len(seen) == maxInstanceTypes {
-			rest := slices.DeleteFunc(slices.Clone(pools[i:]), func(p pool) bool { return !seen[p.instanceType.Name] })
-			return append(slices.Clip(pools[:i]), rest...)
-		}
-		seen[p.instanceType.Name] = true
-	}
-	return pools
 }

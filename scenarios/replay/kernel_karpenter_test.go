@@ -125,7 +125,8 @@ func TestNeverJoinsUnderKarpenter(t *testing.T) {
 	require.Equal(t, 1, r.Pods.PendingAtEnd)
 }
 
-// What lacked capacity is left out for three minutes; then the pod asks again.
+// What lacked capacity, at 63 s, is left out for three minutes, and comes back when the cache is swept, at 250 s;
+// then the pod asks again.
 func TestShortageUnderKarpenter(t *testing.T) {
 	x := &stage{last: 20 * time.Minute}
 	x.job("work", time.Minute, 1, "3", "5m", "")
