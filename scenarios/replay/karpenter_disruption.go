@@ -180,7 +180,9 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 	work := Work{Nodes: len(nodes), Bound: d.boundPods()}
 	work.Pods = work.Bound / max(1, work.Nodes)
 	limits.MultiSimulations = simulations(d.settings.DecisionTime, work, multiNodeTimeout)
-	limits.SingleSimulations = simulations(d.settings.DecisionTime, work, singleNodeTimeout)
+	if n := simulations(d.settings.DecisionTime, work, singleNodeTimeout); n != 0 {
+		limits.SingleSimulations = max(0, n) + 1 // it looks at the clock before each node
+	}
 	limits.UnseenNodePools = d.unseen
 	began := time.Now()
 	cmd, effort, err := d.packer.Disrupt(d.ctx, d.snapshot(objects(d.waiting()), nodes), limits)
@@ -188,21 +190,16 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 		return err
 	}
 	d.unseen = effort.UnseenNodePools
-	took := time.Duration(0)
-	simulations := effort.Simulations()
-	if simulations > 0 {
-		work.Simulations, work.Measured = simulations, time.Since(began)
-		work.Pods = (effort.Multi.Pods + effort.Single.Pods) / simulations
-		took = d.settings.DecisionTime.Karpenter(work)
-	}
-	moves, done := d.moves, 0
-	for i, e := range []karpenter.MethodEffort{effort.Emptiness, effort.Multi, effort.Single} {
+	efforts := [3]karpenter.MethodEffort{effort.Emptiness, effort.Multi, effort.Single}
+	times := d.times(efforts, work, time.Since(began))
+	took, moves := time.Duration(0), d.moves
+	for i, e := range efforts {
+		took += times[i]
 		if cmd != nil && cmd.Method == methods[i] {
 			break
 		}
-		done += e.Simulations
 		if !skipped[i] {
-			d.at(d.now+took*time.Duration(done)/time.Duration(max(1, simulations)), rankAutoscaler, func() error {
+			d.at(d.now+took, rankAutoscaler, func() error {
 				d.looked(i, e, moves)
 				return nil
 			})
@@ -223,16 +220,36 @@ func (d *disruptionLoop) pass(limits karpenter.DisruptLimits) error {
 // methods are those of the disruption controller, in order.
 var methods = [3]string{"emptiness", "multi", "single"}
 
-// simulations is how many simulations fit into a time-out, 0 for any number.
-func simulations(t DecisionTime, w Work, timeout time.Duration) int {
+// simulations is how many simulations are finished within a time, 0 for any number, -1 for none.
+func simulations(t DecisionTime, w Work, within time.Duration) int {
 	one := t.Karpenter(w)
-	if one <= 0 {
+	if _, measured := t.(MeasuredTime); measured || one <= 0 {
 		return 0
 	}
-	if _, measured := t.(MeasuredTime); measured {
-		return 0
+	if n := int(within / one); n > 0 {
+		return n
 	}
-	return int(timeout/one) + 1
+	return -1
+}
+
+// times are how long the methods took. Multi-node consolidation is broken off at its time-out, in the
+// middle of a simulation.
+func (d *disruptionLoop) times(efforts [3]karpenter.MethodEffort, work Work, measured time.Duration) (times [3]time.Duration) {
+	all := 0
+	for _, e := range efforts {
+		all += e.Simulations
+	}
+	for i, e := range efforts {
+		if n := e.Simulations; n > 0 {
+			work.Simulations, work.Pods = n, e.Pods/n
+			work.Measured = measured * time.Duration(n) / time.Duration(all)
+			times[i] = d.settings.DecisionTime.Karpenter(work)
+		}
+	}
+	if efforts[1].TimedOut {
+		times[1] = multiNodeTimeout
+	}
+	return times
 }
 
 // endPass plans the next poll.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/binwright/binwright/packing/karpenter"
 )
 
 // shrinking is a stage whose node is too large once a pod of 2.5 CPU has ended, which runs for so long from
@@ -118,4 +120,39 @@ func TestBudgetAllowsConsolidation(t *testing.T) {
 	require.Equal(t, seconds(1210+15), moments(decisions, "consolidation"))
 	require.Equal(t, []ReasonCount{{evictedByConsolidation, 2}}, r.Pods.EvictedBy)
 	require.InDelta(t, hours([2]float64{3, 1585}, [2]float64{1227, 1800}), r.Nodes.NodeHours, 1e-9)
+}
+
+// slowSimulation has each simulation of consolidation take so long, and a Solve no time.
+type slowSimulation time.Duration
+
+func (s slowSimulation) Karpenter(w Work) time.Duration {
+	return time.Duration(w.Simulations) * time.Duration(s)
+}
+func (slowSimulation) ClusterAutoscaler(Work) time.Duration { return 0 }
+func (slowSimulation) String() string                       { return "test" }
+
+// The simulation that finds the smaller node takes from 750 s to 770 s; 15 s later the command still holds.
+func TestConsolidationTakesTime(t *testing.T) {
+	_, decisions := shrinking("10m", "").play(t, Karpenter(), func(s *Settings) { s.DecisionTime = slowSimulation(20 * time.Second) })
+	require.Equal(t, seconds(785), moments(decisions, "consolidation"))
+}
+
+func TestSimulationsWithinATimeOut(t *testing.T) {
+	for _, c := range []struct {
+		time DecisionTime
+		want int
+	}{{slowSolve(25 * time.Second), 2}, {slowSolve(30 * time.Second), 2}, {slowSolve(61 * time.Second), -1}, {NoTime{}, 0}, {MeasuredTime{}, 0}} {
+		require.Equal(t, c.want, simulations(c.time, Work{Pods: 1, Measured: time.Second}, time.Minute))
+	}
+}
+
+// Multi-node consolidation is broken off after a minute; the time that Binwright took is shared out.
+func TestTimesOfMethods(t *testing.T) {
+	d := &disruptionLoop{karpenterController: &karpenterController{replay: &replay{settings: &Settings{DecisionTime: slowSimulation(25 * time.Second)}}}}
+	efforts := [3]karpenter.MethodEffort{{}, {Simulations: 2, TimedOut: true}, {Simulations: 3}}
+	require.Equal(t, [3]time.Duration{0, time.Minute, 75 * time.Second}, d.times(efforts, Work{}, time.Second))
+	efforts[1].TimedOut = false
+	require.Equal(t, [3]time.Duration{0, 50 * time.Second, 75 * time.Second}, d.times(efforts, Work{}, time.Second))
+	d.settings.DecisionTime = MeasuredTime{}
+	require.Equal(t, [3]time.Duration{0, 400 * time.Millisecond, 600 * time.Millisecond}, d.times(efforts, Work{}, time.Second))
 }
