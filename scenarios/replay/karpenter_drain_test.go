@@ -138,3 +138,17 @@ func TestProtectionRunsOut(t *testing.T) {
 	require.Equal(t, seconds(1, 3714), moments(decisions, "launch"))
 	require.InDelta(t, hours([2]float64{3, 3718}, [2]float64{3716, 7200}), r.Nodes.NodeHours, 1e-9)
 }
+
+// A critical pod is evicted once the others are gone, at 3606 s, and a critical daemon pod after it, at 3611 s.
+func TestDrainOfCriticalPods(t *testing.T) {
+	for daemonSpec, ends := range map[string]float64{"tolerations: [{operator: Exists}], ": 3611, "priorityClassName: system-node-critical, ": 3616} {
+		x := expiring("")
+		x.deployment("web", 1, "2", "", "")
+		x.deployment("dns", 1, "1", "", "priorityClassName: system-cluster-critical, ")
+		x.objects = append(x.objects, daemonSetWith("100m", daemonSpec))
+		r, decisions := x.play(t, Karpenter())
+		require.Equal(t, seconds(1, 3602), moments(decisions, "launch"), daemonSpec)
+		require.InDelta(t, hours([2]float64{3, ends}, [2]float64{3604, 7200}), r.Nodes.NodeHours, 1e-9, daemonSpec)
+		require.Equal(t, []ReasonCount{{evictedByExpiry, 2}}, r.Pods.EvictedBy, daemonSpec)
+	}
+}
