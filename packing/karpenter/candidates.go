@@ -119,11 +119,11 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 	if err := c.problem.readNodes(); err != nil {
 		return nil, err
 	}
-	all := w.prospects.candidateMemory(len(s.Nodes))
-	c.byPosition, c.gone = w.prospects.byPosition, w.prospects.gone
+	mem := w.consolidation.ofSize(len(s.Nodes))
+	c.byPosition, c.gone = mem.byPosition, mem.gone
 	for i, n := range s.Nodes {
 		k := c.problem.nodes[i].knownNode
-		cand := &all[i]
+		cand := &mem.all[i]
 		*cand = Candidate{Node: n, position: i, node: k}
 		if k.ownerAt >= 0 {
 			cand.Pool, cand.poolAt = p.nodePools[k.ownerAt], k.ownerAt
@@ -150,8 +150,9 @@ func (c *cluster) ready() error {
 	for _, cand := range c.byPosition {
 		c.judge(cand)
 	}
-	c.candidates = append(c.problem.w.prospects.candidates[:0], c.byPosition...)
-	c.problem.w.prospects.candidates = c.candidates
+	mem := &c.problem.w.consolidation
+	mem.candidates = append(mem.candidates[:0], c.byPosition...)
+	c.candidates = mem.candidates
 	byName := func(a, b *Candidate) int { return strings.Compare(a.Node.Name, b.Node.Name) }
 	if !slices.IsSortedFunc(c.candidates, byName) {
 		slices.SortStableFunc(c.candidates, byName)
@@ -163,6 +164,27 @@ func (c *cluster) ready() error {
 func (c *cluster) readyFor(few []*Candidate) error {
 	return c.newSimulator(slices.Concat(few, c.deleting))
 }
+
+// consolidationMemory is memory of one cluster that the next one uses.
+type consolidationMemory struct {
+	all                    []Candidate
+	byPosition, candidates []*Candidate
+	gone                   []bool
+	leavers                []*leavers
+}
+
+func (m *consolidationMemory) ofSize(n int) *consolidationMemory {
+	if cap(m.all) < n {
+		more := n + n/8
+		m.all, m.byPosition, m.gone, m.leavers = make([]Candidate, more), make([]*Candidate, more), make([]bool, more), make([]*leavers, more)
+	}
+	m.all, m.byPosition, m.gone, m.leavers = m.all[:n], m.byPosition[:n], m.gone[:n], m.leavers[:n]
+	clear(m.leavers)
+	return m
+}
+
+// handOver leaves the candidates to the caller.
+func (m *consolidationMemory) handOver() { m.all, m.candidates = nil, nil }
 
 // detach returns a candidate that outlasts the cluster, whose memory the next one uses.
 func (c *Candidate) detach() *Candidate {

@@ -135,8 +135,8 @@ func (p *Packer) Consolidate(ctx context.Context, s *packing.Snapshot) (*Consoli
 	if err != nil {
 		return nil, fmt.Errorf("consolidate: %w", err)
 	}
-	c.problem.w.prospects.candidateArray, c.problem.w.prospects.candidates = nil, nil // they go to the caller
 	defer c.sim.release()
+	c.problem.w.consolidation.handOver()
 	out := &Consolidation{Nodes: c.candidates, Totals: c.totals(), Order: c.consolidatable(), Budgets: map[string]map[string]int{}}
 	for _, reason := range []string{disruption.Empty, disruption.Underutilized} {
 		for pool, n := range c.allowed(reason) {

@@ -83,22 +83,6 @@ type prospects struct {
 	queue   []movingKind
 	left    leftovers
 	types   compiled.Bits
-
-	candidateArray         []Candidate
-	byPosition, candidates []*Candidate
-	gone                   []bool
-	leavers                []*leavers
-}
-
-// candidateMemory returns memory for so many candidates, which those of the last cluster have used.
-func (s *prospects) candidateMemory(n int) []Candidate {
-	if cap(s.candidateArray) < n {
-		more := n + n/8
-		s.candidateArray, s.byPosition, s.gone, s.leavers = make([]Candidate, more), make([]*Candidate, more), make([]bool, more), make([]*leavers, more)
-	}
-	s.candidateArray, s.byPosition, s.gone, s.leavers = s.candidateArray[:n], s.byPosition[:n], s.gone[:n], s.leavers[:n]
-	clear(s.leavers)
-	return s.candidateArray
 }
 
 // need is pods that no node takes that stays: they would have to go to one new node.

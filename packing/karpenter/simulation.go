@@ -23,7 +23,7 @@ type simulator struct {
 // being deleted list as well come with those nodes.
 func (c *cluster) newSimulator(candidates []*Candidate) error {
 	p := c.problem
-	sim := &simulator{p: p, waits: map[*corev1.Pod]bool{}, leavers: p.w.prospects.leavers}
+	sim := &simulator{p: p, waits: map[*corev1.Pod]bool{}, leavers: p.w.consolidation.leavers}
 	c.sim = sim
 	for _, pod := range c.snap.Pods {
 		if c.leavingPods[pod] {

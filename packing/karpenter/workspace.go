@@ -31,13 +31,14 @@ type workspace struct {
 	prospects    prospects
 
 	// Memory of the last problem, for the next.
-	nodeArray []node
-	nodes     []*node
-	states    []nodeState
-	entries   []entry
-	bucketOf  []int32
-	parked    [][]parked
-	hosts     hostNumbers
+	consolidation consolidationMemory
+	nodeArray     []node
+	nodes         []*node
+	states        []nodeState
+	entries       []entry
+	bucketOf      []int32
+	parked        [][]parked
+	hosts         hostNumbers
 }
 
 // maxWorkspaceSets bounds how many sets a workspace carries from one pack to the
