@@ -34,12 +34,15 @@ func newClusterAutoscaler(name string, handler bool, opts []clusterautoscaler.Op
 		if err != nil {
 			return nil, err
 		}
-		c := &caController{replay: r, packer: packer, handler: handler, byName: map[string]*group{}, known: map[*pod]bool{}}
+		c := &caController{replay: r, packer: packer, handler: handler, byName: map[string]*group{}, known: map[*pod]bool{},
+			taken: map[string]bool{}}
 		c.actuation = actuationOf(&r.scenario.ClusterAutoscaler)
 		for _, g := range r.scenario.NodeGroups {
-			x := &group{NodeGroup: g}
-			x.pools = poolsOf(g)
+			x := &group{NodeGroup: g, pools: poolsOf(g)}
 			c.groups, c.byName[g.Name] = append(c.groups, x), x
+		}
+		for _, n := range r.scenario.Snapshot.Nodes {
+			c.taken[n.Name] = true
 		}
 		return c, nil
 	}}
@@ -55,7 +58,8 @@ type caController struct {
 
 	groups  []*group
 	byName  map[string]*group
-	known   map[*pod]bool // pods that the process knows
+	known   map[*pod]bool   // pods that the process knows
+	taken   map[string]bool // names that new nodes may not have: those of the scenario's nodes
 	budgets []*policyv1.PodDisruptionBudget
 
 	scan   *event
@@ -74,8 +78,16 @@ type group struct {
 	failedAt time.Duration
 }
 
-// nodeName is the name of the node that a group asked for as its nth.
-func (g *group) nodeName(n int) string { return fmt.Sprintf("%s-%05d", g.Name, n) }
+// nextName names a group's next node. Names of the scenario's nodes are left out, and no two
+// groups make the same: what follows the last hyphen is a number, and what precedes it the group.
+func (c *caController) nextName(g *group) string {
+	for {
+		g.serial++
+		if name := fmt.Sprintf("%s-%05d", g.Name, g.serial); !c.taken[name] {
+			return name
+		}
+	}
+}
 
 // poolsOf are the pools that a group launches from.
 func poolsOf(g *packing.NodeGroup) []pool {
@@ -157,8 +169,8 @@ func (c *caController) nodeObject(n *node) *corev1.Node {
 	return o
 }
 
-// fill asks the cloud for the nodes that a group lacks up to its target size.
-func (c *caController) fill(g *group) {
+// fill asks the cloud for the nodes that a group lacks up to its target size, and returns their names.
+func (c *caController) fill(g *group) (asked []string) {
 	have := g.failed
 	for _, n := range c.nodes {
 		if n.nodeGroup == g.NodeGroup && n.state < nodeEnding {
@@ -166,8 +178,8 @@ func (c *caController) fill(g *group) {
 		}
 	}
 	for want := c.process.TargetSize(g.Name); have < want; have++ {
-		g.serial++
-		n := &node{name: g.nodeName(g.serial), nodeGroup: g.NodeGroup, id: noNode}
+		n := &node{name: c.nextName(g), nodeGroup: g.NodeGroup, id: noNode}
+		asked = append(asked, n.name)
 		c.request(n, c.settings.Latencies.GroupLaunch, func() (pool, string, bool) {
 			got, _, why, ok := c.supply.take(c.preferred(g), c.now)
 			return got, why, ok
@@ -178,6 +190,7 @@ func (c *caController) fill(g *group) {
 		})
 		c.at(c.now+c.actuation.MaxNodeProvisionTime, rankAutoscaler, func() error { return c.giveUp(g, n) })
 	}
+	return asked
 }
 
 // preferred puts a group's pools into the order in which it tries them: spot by the

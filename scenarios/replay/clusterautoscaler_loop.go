@@ -84,13 +84,7 @@ func (c *caController) waiting() int { return c.meter.pods.pending }
 func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) error {
 	for _, s := range l.ScaleUps {
 		g := c.byName[s.Group.Name]
-		before := g.serial
-		c.fill(g)
-		var asked []string
-		for i := before + 1; i <= g.serial; i++ {
-			asked = append(asked, g.nodeName(i))
-		}
-		c.decide(Decision{Kind: "scale-up", Reason: g.Name, Nodes: asked, Took: took})
+		c.decide(Decision{Kind: "scale-up", Reason: g.Name, Nodes: c.fill(g), Took: took})
 	}
 	for _, d := range l.Deletions {
 		if err := c.delete(d); err != nil {
