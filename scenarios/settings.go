@@ -76,6 +76,7 @@ type ClusterAutoscalerSettings struct {
 
 	// What follows serves scale-down and replays.
 	ScanInterval                    metav1.Duration `json:"scan-interval"`
+	FrequentLoopsEnabled            bool            `json:"frequent-loops-enabled"`
 	NewPodScaleUpDelay              metav1.Duration `json:"new-pod-scale-up-delay"`
 	MaxNodeProvisionTime            metav1.Duration `json:"max-node-provision-time"`
 	InitialNodeGroupBackoffDuration metav1.Duration `json:"initial-node-group-backoff-duration"`
@@ -126,6 +127,7 @@ func DefaultClusterAutoscalerSettings() ClusterAutoscalerSettings {
 		ExpendablePodsPriorityCutoff: -10,
 
 		ScanInterval:                    seconds(10),
+		FrequentLoopsEnabled:            true,
 		MaxNodeProvisionTime:            minutes(15),
 		InitialNodeGroupBackoffDuration: minutes(5),
 		MaxNodeGroupBackoffDuration:     minutes(30),

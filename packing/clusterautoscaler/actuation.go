@@ -10,8 +10,12 @@ import (
 // Actuation is how the original carries its decisions out, by its flags and constants: what
 // a caller of [Autoscaler] needs to act as it does.
 type Actuation struct {
-	// ScanInterval is --scan-interval: the time between loops.
+	// ScanInterval is --scan-interval: the time from the end of a loop to the next.
 	ScanInterval time.Duration
+	// FrequentLoops is --frequent-loops-enabled: a loop also begins as soon as a pod is found
+	// unschedulable, and two follow at once on a loop that scaled up or began to delete nodes
+	// (pkg/loop/trigger.go). It is on by default since 1.35.
+	FrequentLoops bool
 	// DeleteDelayAfterTaint is --node-delete-delay-after-taint: how long a node has been
 	// tainted before its pods are evicted or, if it is empty, it is deleted.
 	DeleteDelayAfterTaint time.Duration
@@ -40,6 +44,7 @@ type Actuation struct {
 func DefaultActuation() Actuation {
 	return Actuation{
 		ScanInterval:           10 * time.Second,
+		FrequentLoops:          true,
 		DeleteDelayAfterTaint:  5 * time.Second,
 		EvictionRetryTime:      10 * time.Second,
 		MaxPodEvictionTime:     2 * time.Minute,

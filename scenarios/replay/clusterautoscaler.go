@@ -62,9 +62,8 @@ type caController struct {
 	taken   map[string]bool // names that new nodes may not have: those of the scenario's nodes
 	budgets []*policyv1.PodDisruptionBudget
 
-	scan   *event
-	anchor time.Duration // a moment of the last scan
-	atWork bool          // a loop is being computed or carried out
+	scans scans
+	scan  *event // the next loop
 }
 
 // group is a node group as the cloud has it.
@@ -134,9 +133,11 @@ func (c *caController) start() error {
 		}
 		c.fill(g)
 	}
+	c.scans = scans{interval: c.actuation.ScanInterval, frequent: c.actuation.FrequentLoops,
+		idle: c.settings.DecisionTime.ClusterAutoscaler(Work{Groups: len(c.groups), Nodes: len(c.nodes)})}
 	// The process started at some moment before the replay.
-	c.anchor = -time.Duration(draws(c.settings.Seed, "scan").Int64N(int64(c.actuation.ScanInterval)))
-	c.plan(c.anchor + c.actuation.ScanInterval)
+	c.scans.ended = -time.Duration(draws(c.settings.Seed, "scan").Int64N(int64(c.actuation.ScanInterval)))
+	c.plan(c.scans.next(0))
 	return nil
 }
 
@@ -263,7 +264,7 @@ func (c *caController) groupOf(n *node) *group {
 
 func (c *caController) podUnschedulable(p *pod) {
 	c.known[p] = true
-	c.dirty()
+	c.signal()
 	c.fault(c.process.PodArrived(p.obj))
 }
 

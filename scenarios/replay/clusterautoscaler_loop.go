@@ -11,7 +11,7 @@ import (
 // actuationOf reads how decisions are carried out from the flags of a scenario.
 func actuationOf(s *scenarios.ClusterAutoscalerSettings) clusterautoscaler.Actuation {
 	a := clusterautoscaler.DefaultActuation()
-	a.ScanInterval = s.ScanInterval.Duration
+	a.ScanInterval, a.FrequentLoops = s.ScanInterval.Duration, s.FrequentLoopsEnabled
 	a.DeleteDelayAfterTaint = s.NodeDeleteDelayAfterTaint.Duration
 	a.MaxPodEvictionTime = s.MaxPodEvictionTime.Duration
 	a.MaxGracefulTermination = time.Duration(s.MaxGracefulTerminationSec) * time.Second
@@ -24,32 +24,9 @@ func actuationOf(s *scenarios.ClusterAutoscalerSettings) clusterautoscaler.Actua
 	return a
 }
 
-// dirty says that something has changed: the next scan is not left out.
-func (c *caController) dirty() {
-	if c.process == nil || c.atWork {
-		return // a loop at work plans the next
-	}
-	next := c.nextScan(c.now)
-	if c.scan == nil || c.scan.do == nil || c.scan.at > next {
-		c.plan(next)
-	}
-}
-
-// nextScan is the first moment of a scan at or after a moment.
-func (c *caController) nextScan(t time.Duration) time.Duration {
-	interval := c.actuation.ScanInterval
-	n := (t - c.anchor + interval - 1) / interval
-	return c.anchor + max(n, 1)*interval
-}
-
-func (c *caController) plan(at time.Duration) {
-	c.scan.cancel()
-	c.scan = c.at(at, rankAutoscaler, c.loop)
-}
-
 // loop is one scan. Scans at which the autoscaler could not decide anything new are left out.
 func (c *caController) loop() error {
-	c.scan, c.anchor, c.atWork = nil, c.now, true
+	c.scan, c.scans.atWork = nil, true
 	if err := c.reportFailures(); err != nil {
 		return err
 	}
@@ -91,12 +68,12 @@ func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) e
 			return err
 		}
 	}
-	c.atWork = false
-	if took > c.actuation.ScanInterval {
-		c.anchor = c.now - c.actuation.ScanInterval // the next loop begins at once
+	if c.scans.end(c.now, len(l.ScaleUps)+len(l.Deletions) > 0) {
+		c.plan(c.now)
+		return nil
 	}
 	if due := c.process.Next(c.moment()); !due.IsZero() {
-		c.plan(c.nextScan(max(due.Sub(c.begin), c.now)))
+		c.plan(c.scans.next(max(due.Sub(c.begin), c.now)))
 	}
 	return nil
 }
@@ -139,12 +116,22 @@ func (c *caController) reportBudgets() error {
 // delete carries out the deletion of a node (pkg/core/scaledown/actuation): taint, wait, drain, delete.
 func (c *caController) delete(d clusterautoscaler.NodeDeletion) error {
 	i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.name == d.Node.Name })
-	if i < 0 || c.nodes[i].state >= nodeLeaving {
-		return nil
+	if i < 0 {
+		return nil // it went while the loop was at work
 	}
 	n := c.nodes[i]
 	if err := c.process.DeletionStarted(n.name, d.Drain); err != nil {
 		return err
+	}
+	if !n.billed() { // its instance is gone, and the cloud will say so when it is asked to end it
+		c.at(c.now+c.actuation.DeleteDelayAfterTaint, rankAutoscaler, func() error {
+			if n.state == nodeGone {
+				return nil
+			}
+			c.dirty()
+			return c.process.DeletionEnded(n.name, true)
+		})
+		return nil
 	}
 	reason := "empty"
 	if d.Drain {

@@ -20,13 +20,42 @@ func (s slowLoops) ClusterAutoscaler(w Work) time.Duration {
 	return s.each
 }
 
-// A pod that comes while a loop is at work is left to the next, which begins after it.
+// A pod that comes while a loop is at work is left to the next. That begins a scan interval after the
+// end of the slow one, or at its end if loops are frequent.
 func TestLoopsDoNotOverlap(t *testing.T) {
 	const each = 25 * time.Second
-	x := &stage{last: 10 * time.Minute}
-	x.job("first", 60*time.Second, 1, "3", "1h", "")
-	x.job("second", 75*time.Second, 1, "3", "1h", "")
-	_, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.DecisionTime = slowLoops{each: each} })
+	play := func(flags string) []time.Duration {
+		x := &stage{last: 10 * time.Minute, flags: flags}
+		x.job("first", 60*time.Second, 1, "3", "1h", "")
+		x.job("second", 75*time.Second, 1, "3", "1h", "")
+		_, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.DecisionTime = slowLoops{each: each} })
+		return moments(decisions, "scale-up")
+	}
 	first := scanAt(stageSettings().Seed, 62*time.Second) + each
-	require.Equal(t, []time.Duration{first, first + each}, moments(decisions, "scale-up"))
+	require.Equal(t, []time.Duration{first, first + 10*time.Second + each}, play(onlyScans))
+	require.Equal(t, []time.Duration{70*time.Second + informed + each, 70*time.Second + informed + 2*each}, play(""))
+}
+
+// Loops that are left out take their time too, and the interval begins at their end.
+func TestScansTakeTime(t *testing.T) {
+	s := scans{interval: 10 * time.Second, idle: time.Second}
+	require.Equal(t, 10*time.Second, s.next(0))
+	require.Equal(t, 21*time.Second, s.next(11*time.Second))
+	require.Equal(t, 21*time.Second, s.next(21*time.Second))
+	require.Equal(t, 32*time.Second, s.next(21*time.Second+1))
+	require.False(t, s.end(23*time.Second, true))
+	require.Equal(t, 33*time.Second, s.next(0))
+}
+
+// After a loop that changed something two follow at once, and one after a pod that came meanwhile.
+func TestFrequentLoops(t *testing.T) {
+	s := scans{interval: 10 * time.Second, frequent: true}
+	var again []bool
+	for i := range 5 {
+		again = append(again, s.end(time.Duration(i), i == 0))
+	}
+	require.Equal(t, []bool{true, true, false, false, false}, again)
+	s.signalled = true
+	require.True(t, s.end(5, false))
+	require.False(t, s.end(6, false))
 }

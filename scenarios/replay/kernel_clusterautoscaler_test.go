@@ -10,7 +10,7 @@ import (
 // A node goes by the scan at which it has been unneeded for ten minutes, which count from the
 // first scan after its pod was done.
 func TestScaleDown(t *testing.T) {
-	x := &stage{last: time.Hour}
+	x := &stage{last: time.Hour, flags: onlyScans}
 	x.job("work", time.Minute, 1, "3", "10m", "")
 	r, decisions := x.play(t, ClusterAutoscaler())
 	up := scanAt(1, time.Minute+newestPods)
@@ -27,7 +27,7 @@ func TestScaleDown(t *testing.T) {
 
 // With a handler the pod is evicted at the notice, two minutes before the instance goes.
 func TestInterruptionWithHandler(t *testing.T) {
-	x := &stage{last: time.Hour, capacityType: "spot"}
+	x := &stage{last: time.Hour, capacityType: "spot", flags: onlyScans}
 	x.deployment("web", 1, "3", "", "")
 	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Cloud.Hazard = once() })
 	notices := moments(decisions, "interruption")
@@ -42,7 +42,7 @@ func TestInterruptionWithHandler(t *testing.T) {
 
 // Without one the pod is missed 105 s after the instance is gone. By then the group has replaced it.
 func TestInterruptionWithoutHandler(t *testing.T) {
-	x := &stage{last: time.Hour, capacityType: "spot"}
+	x := &stage{last: time.Hour, capacityType: "spot", flags: onlyScans}
 	x.deployment("web", 1, "3", "", "")
 	var running []int
 	r, decisions := x.play(t, ClusterAutoscalerWithoutHandler(), func(s *Settings) { s.Cloud.Hazard, s.Step = once(), time.Second })
@@ -62,7 +62,7 @@ func TestInterruptionWithoutHandler(t *testing.T) {
 
 // An instance that does not join is given up after 15 minutes, and its group left alone for 5.
 func TestNeverJoinsUnderClusterAutoscaler(t *testing.T) {
-	x := &stage{last: 30 * time.Minute}
+	x := &stage{last: 30 * time.Minute, flags: onlyScans}
 	x.job("work", time.Minute, 1, "3", "10m", "")
 	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Cloud.NeverJoin = 1 })
 	up := scanAt(1, time.Minute+newestPods)

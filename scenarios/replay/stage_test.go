@@ -20,12 +20,22 @@ type stage struct {
 	deployments  []string // entries of timeline.deployments
 	statefulSets []string // entries of timeline.statefulSets
 	objects      []string
-	capacityType string // on-demand by default
-	zones        string // us-east-1a by default
-	types        string // of the node pool, m5.xlarge by default
-	pool         string // further fields of the node pool's template.spec
-	disruption   string // of the node pool
+	capacityType string   // on-demand by default
+	zones        string   // us-east-1a by default
+	types        string   // of the node pool, m5.xlarge by default
+	pool         string   // further fields of the node pool's template.spec
+	disruption   string   // of the node pool
+	groups       []string // more node groups
+	flags        string   // of Cluster Autoscaler
 }
+
+// group adds a node group of m5.xlarge with further fields.
+func (s *stage) group(name, more string) {
+	s.groups = append(s.groups, fmt.Sprintf("  - {name: %s, instanceTypes: [m5.xlarge], zones: [us-east-1a], maxSize: 20%s}", name, more))
+}
+
+// onlyScans is a flag of Cluster Autoscaler with which all loops are scanAt.
+const onlyScans = "frequent-loops-enabled: false"
 
 // job adds a Job whose pods come once.
 func (s *stage) job(name string, at time.Duration, pods int, cpu, runs, more string) {
@@ -88,7 +98,9 @@ spec:
     statefulSets: %s
   nodeGroups:
   - {name: workers, instanceTypes: [m5.xlarge], zones: [%s], capacityType: %s, maxSize: 20}
-`, s.last, list(s.jobs), list(s.deployments), list(s.statefulSets), zones, capacityType)
+%s
+  clusterAutoscaler: {%s}
+`, s.last, list(s.jobs), list(s.deployments), list(s.statefulSets), zones, capacityType, strings.Join(s.groups, "\n"), s.flags)
 	pool := fmt.Sprintf(`apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {name: workers}
@@ -164,7 +176,7 @@ func moments(of []Decision, kind string) []time.Duration {
 }
 
 // scanAt is the first scan of Cluster Autoscaler at or after a moment: one every ten seconds, from
-// a moment on that the seed decides.
+// a moment on that the seed decides, where loops take no time and nothing brings one forward.
 func scanAt(seed uint64, at time.Duration) time.Duration {
 	const interval = 10 * time.Second
 	scan := interval - time.Duration(draws(seed, "scan").Int64N(int64(interval)))
