@@ -168,7 +168,7 @@ func (a *Autoscaler) SetTargetSize(group string, n int) error {
 	return nil
 }
 
-// BackOff leaves a group alone until a moment: it is not scaled up, and nodes that it still
+// BackOff leaves a group alone up to a moment, itself included: it is not scaled up, and nodes that it still
 // lacks are not reckoned with. The caller owns how long (see [DefaultActuation]).
 func (a *Autoscaler) BackOff(group string, until time.Time) error {
 	g := a.groupNamed(group)
@@ -180,6 +180,21 @@ func (a *Autoscaler) BackOff(group string, until time.Time) error {
 	}
 	a.backoff[g], a.changed = until, true
 	return nil
+}
+
+// ScalingUp reports whether nodes of a group that a scale-up asked for are still to come.
+func (a *Autoscaler) ScalingUp(group string) bool {
+	g := a.groupNamed(group)
+	return g >= 0 && a.asked[g] && a.upcoming(g) > 0
+}
+
+// EndScaleUp stops the wait for the nodes of a group, as the original does once
+// --max-node-provision-time has passed since it last scaled the group up: nodes that it
+// lacks are reckoned with no more. Its target size stays.
+func (a *Autoscaler) EndScaleUp(group string) {
+	if g := a.groupNamed(group); g >= 0 && a.asked[g] {
+		a.asked[g], a.requested[g], a.changed = false, 0, true
+	}
 }
 
 func (a *Autoscaler) groupNamed(name string) int {

@@ -26,7 +26,7 @@ func (a *Autoscaler) Next(now time.Time) time.Time {
 		t.at(until)
 	}
 	for _, until := range a.backoff {
-		t.at(until)
+		t.after(until)
 	}
 	for _, m := range a.members {
 		a.nodeTimers(&t, m)

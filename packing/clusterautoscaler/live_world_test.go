@@ -89,7 +89,7 @@ func (w *liveWorld) packer() *Packer {
 	for i, g := range w.groups {
 		sized := *g
 		groups[i] = &sized
-		if w.backoff[g.Name].After(w.now) {
+		if !w.backoff[g.Name].Before(w.now) {
 			off = append(off, g.Name)
 		}
 	}

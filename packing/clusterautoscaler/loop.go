@@ -104,7 +104,7 @@ type run struct {
 	registered []int     // by group: nodes that are there
 	readyCount []int     // by group: those of them that are ready
 	// requested are the nodes asked for that a scale-up still waits for, by group; nil where
-	// every node that is missing is waited for. backoff is until when groups are left alone.
+	// every node that is missing is waited for. backoff is up to when groups are left alone.
 	requested []int
 	backoff   []time.Time
 }

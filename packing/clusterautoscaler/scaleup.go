@@ -197,7 +197,7 @@ func (r *run) toMinSize() []resize {
 func (r *run) safe(group int) bool { return r.healthy(group) && !r.backedOff(group) }
 
 func (r *run) backedOff(group int) bool {
-	return r.backoff != nil && r.backoff[group].After(r.now) || slices.Contains(r.settings.BackedOff, r.groups[group].Name)
+	return r.backoff != nil && !r.backoff[group].IsZero() && !r.backoff[group].Before(r.now) || slices.Contains(r.settings.BackedOff, r.groups[group].Name)
 }
 
 // sortedByName returns the numbers of the groups in the order of their names.

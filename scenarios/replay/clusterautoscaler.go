@@ -64,6 +64,8 @@ type caController struct {
 
 	scans scans
 	scan  *event // the next loop
+	// refreshed is when the autoscaler last looked at the cloud.
+	refreshed time.Duration
 }
 
 // group is a node group as the cloud has it.
@@ -71,10 +73,10 @@ type group struct {
 	*packing.NodeGroup
 	pools  []pool // what it can launch, in the order of its types
 	serial int
-	failed int // launches that failed since the last scan
-	// Back-off after failures.
-	backoff  time.Duration
-	failedAt time.Duration
+	failed int // launches that failed and that the autoscaler has not seen
+	// expected is when all nodes asked for should have come.
+	expected time.Duration
+	backoff  backoff
 }
 
 // nextName names a group's next node. Names of the scenario's nodes are left out, and no two
@@ -131,12 +133,14 @@ func (c *caController) start() error {
 				return err
 			}
 		}
+		g.expected = c.actuation.MaxNodeProvisionTime
 		c.fill(g)
 	}
 	c.scans = scans{interval: c.actuation.ScanInterval, frequent: c.actuation.FrequentLoops,
 		idle: c.settings.DecisionTime.ClusterAutoscaler(Work{Groups: len(c.groups), Nodes: len(c.nodes)})}
 	// The process started at some moment before the replay.
 	c.scans.ended = -time.Duration(draws(c.settings.Seed, "scan").Int64N(int64(c.actuation.ScanInterval)))
+	c.refreshed = c.scans.ended
 	c.plan(c.scans.next(0))
 	return nil
 }
@@ -189,7 +193,6 @@ func (c *caController) fill(g *group) (asked []string) {
 			c.dirty()
 			return nil
 		})
-		c.at(c.now+c.actuation.MaxNodeProvisionTime, rankAutoscaler, func() error { return c.giveUp(g, n) })
 	}
 	return asked
 }
@@ -214,19 +217,10 @@ func (c *caController) preferred(g *group) []pool {
 	return pools
 }
 
-// giveUp ends an instance that has not joined in time.
-func (c *caController) giveUp(g *group, n *node) error {
-	switch n.state {
-	case nodeBooting:
-		c.decide(Decision{Kind: "rejected", Reason: registrationTimeout, Nodes: []string{n.name}})
-		g.failed++ // before the group asks for another
-		c.dirty()
-		return c.end(n, evictedByFailure)
-	}
+func (c *caController) nodeLaunched(*node) error {
+	c.dirty()
 	return nil
 }
-
-func (c *caController) nodeLaunched(*node) error { return nil }
 
 func (c *caController) nodeJoined(n *node) error {
 	if c.process == nil {
@@ -366,17 +360,6 @@ func (c *caController) reclaimed(n *node) error {
 		c.fill(g) // the group replaces the instance by itself
 	}
 	return nil
-}
-
-// backOff leaves a group alone after a failure, for longer after each one.
-func (c *caController) backOff(g *group) error {
-	if g.backoff == 0 || c.now-g.failedAt > c.actuation.BackoffReset {
-		g.backoff = c.actuation.InitialBackoff
-	} else {
-		g.backoff = min(2*g.backoff, c.actuation.MaxBackoff)
-	}
-	g.failedAt = c.now
-	return c.process.BackOff(g.Name, c.moment().Add(g.backoff))
 }
 
 // toBeDeleted is the taint of nodes that Cluster Autoscaler deletes.

@@ -27,7 +27,7 @@ func actuationOf(s *scenarios.ClusterAutoscalerSettings) clusterautoscaler.Actua
 // loop is one scan. Scans at which the autoscaler could not decide anything new are left out.
 func (c *caController) loop() error {
 	c.scan, c.scans.atWork = nil, true
-	if err := c.reportFailures(); err != nil {
+	if err := c.observe(); err != nil {
 		return err
 	}
 	if err := c.reportBudgets(); err != nil {
@@ -61,6 +61,7 @@ func (c *caController) waiting() int { return c.meter.pods.pending }
 func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) error {
 	for _, s := range l.ScaleUps {
 		g := c.byName[s.Group.Name]
+		g.expected = c.now + c.actuation.MaxNodeProvisionTime
 		c.decide(Decision{Kind: "scale-up", Reason: g.Name, Nodes: c.fill(g), Took: took})
 	}
 	for _, d := range l.Deletions {
@@ -72,30 +73,19 @@ func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) e
 		c.plan(c.now)
 		return nil
 	}
-	if due := c.process.Next(c.moment()); !due.IsZero() {
-		c.plan(c.scans.next(max(due.Sub(c.begin), c.now)))
-	}
+	c.planNext()
 	return nil
 }
 
-// reportFailures tells the process of launches that failed: the group's target size falls,
-// and the group is left alone for a while.
-func (c *caController) reportFailures() error {
-	for _, g := range c.groups {
-		if g.failed == 0 {
-			continue
-		}
-		n := g.failed
-		g.failed = 0
-		if err := c.process.SetTargetSize(g.Name, max(0, c.process.TargetSize(g.Name)-n)); err != nil {
-			return err
-		}
-		if err := c.backOff(g); err != nil {
-			return err
-		}
-		c.decide(Decision{Kind: "rejected", Reason: "scale-up of " + g.Name + " failed"})
+// planNext plans the next loop that could decide something.
+func (c *caController) planNext() {
+	due := c.cloudDue()
+	if next := c.process.Next(c.moment()); !next.IsZero() && (due == 0 || next.Sub(c.begin) < due) {
+		due = max(next.Sub(c.begin), c.now)
 	}
-	return nil
+	if due > 0 {
+		c.plan(c.scans.next(due))
+	}
 }
 
 // reportBudgets tells the process what the disruption budgets allow by now.

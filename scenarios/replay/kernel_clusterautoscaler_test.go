@@ -59,17 +59,3 @@ func TestInterruptionWithoutHandler(t *testing.T) {
 	}
 	require.InDelta(t, (nodeLossNoticed + podStartTime).Seconds(), len(running), 1)
 }
-
-// An instance that does not join is given up after 15 minutes, and its group left alone for 5.
-func TestNeverJoinsUnderClusterAutoscaler(t *testing.T) {
-	x := &stage{last: 30 * time.Minute, flags: onlyScans}
-	x.job("work", time.Minute, 1, "3", "10m", "")
-	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Cloud.NeverJoin = 1 })
-	up := scanAt(1, time.Minute+newestPods)
-	ups := moments(decisions, "scale-up")
-	require.Len(t, ups, 2)
-	require.Equal(t, up, ups[0])
-	require.InDelta(t, (up + 20*time.Minute).Seconds(), ups[1].Seconds(), 10.001)
-	require.Equal(t, 1, r.Pods.PendingAtEnd)
-	require.Zero(t, r.Pods.Finished)
-}

@@ -50,6 +50,7 @@ type node struct {
 	cpu, memory int64 // requested
 
 	asked, launched, readied time.Duration
+	seen                     time.Duration // by Cluster Autoscaler as an instance that has not joined; 0: not yet
 	lastPodEvent             time.Duration
 	next                     *event // what is due next: launch, join, readiness, end
 	reclaim, expire          *event
