@@ -317,3 +317,26 @@ func TestLiveRefuses(t *testing.T) {
 	_, err := a.packer.Start(Cluster{})
 	require.Error(t, err)
 }
+
+// TestMayDelete: what is asked once more before a node is deleted.
+func TestMayDelete(t *testing.T) {
+	s := newSite()
+	s.group("a", 0)
+	s.node("a")
+	s.node("a", worker("pod", 1000))
+	s.node("a", worker("stays", 1000, func(p *corev1.Pod) {
+		p.Annotations = map[string]string{"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+	}))
+	a := s.live(t)
+	for _, c := range []struct {
+		node    string
+		drained bool
+		may     bool
+	}{{"a-0", false, true}, {"a-0", true, true}, {"a-1", false, false}, {"a-1", true, true}, {"a-2", false, false}, {"a-2", true, false}} {
+		may, err := a.MayDelete(c.node, c.drained, noon)
+		require.NoError(t, err)
+		require.Equal(t, c.may, may, "%s, drained %t", c.node, c.drained)
+	}
+	_, err := a.MayDelete("b-1", true, noon)
+	require.ErrorIs(t, err, ErrUnknown)
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -279,7 +278,7 @@ func (c *caController) podChanged(p *pod) {
 	}
 }
 
-func (c *caController) podLeft(_ *pod, n *node) error { return c.emptied(n) }
+func (c *caController) podLeft(*pod, *node) error { return nil }
 
 func (c *caController) podGone(p *pod) {
 	c.dirty()
@@ -349,6 +348,9 @@ func (c *caController) evictAll(n *node, why string) error {
 }
 
 func (c *caController) reclaimed(n *node) error {
+	if err := c.abandonDeletion(n); err != nil {
+		return err
+	}
 	if c.handler {
 		return c.end(n, evictedByInterruption)
 	}
@@ -360,12 +362,4 @@ func (c *caController) reclaimed(n *node) error {
 		c.fill(g) // the group replaces the instance by itself
 	}
 	return nil
-}
-
-// toBeDeleted is the taint of nodes that Cluster Autoscaler deletes.
-const toBeDeleted = "ToBeDeletedByClusterAutoscaler"
-
-func (c *caController) taintForDeletion(n *node) error {
-	n.taint(toBeDeleted, strconv.FormatInt(c.moment().Unix(), 10), corev1.TaintEffectNoSchedule)
-	return c.changed(n)
 }

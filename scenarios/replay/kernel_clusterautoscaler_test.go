@@ -17,8 +17,7 @@ func TestScaleDown(t *testing.T) {
 	done := up + groupLaunchTime + bootTime + podStartTime + 10*time.Minute
 	down := moments(decisions, "scale-down")
 	require.Len(t, down, 1)
-	unneeded := scanAt(1, done)
-	require.Contains(t, []time.Duration{unneeded + 10*time.Minute, unneeded + 10*time.Minute + 10*time.Second}, down[0])
+	require.Equal(t, scaledDown(scanAt(1, done)), down[0])
 	delay := 5 * time.Second // --node-delete-delay-after-taint
 	require.InDelta(t, (down[0] + delay - up - groupLaunchTime).Hours(), r.Nodes.NodeHours, 1e-9)
 	require.Equal(t, 1, r.Nodes.ScaledDown)
