@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/binwright/binwright/instancetypes"
 )
 
 // A node goes by the scan at which it has been unneeded for ten minutes, which count from the
@@ -37,6 +39,25 @@ func TestInterruptionWithHandler(t *testing.T) {
 	require.InDelta(t, (ups[0] + groupLaunchTime + bootTime + ups[1] - notices[0] + groupLaunchTime + bootTime).Seconds(),
 		r.Wait.PendingPodSeconds, 1e-6)
 	require.Equal(t, 1, r.Pods.RunningAtEnd)
+}
+
+// A notice that comes before the node has joined is read by the handler once it has: the node takes no
+// pods, and when it is ready the autoscaler sees that the pod still waits.
+func TestInterruptionBeforeTheNodeJoins(t *testing.T) {
+	x := &stage{last: time.Hour, capacityType: "spot", flags: onlyScans}
+	x.deployment("web", 1, "3", "", "")
+	first := once()
+	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) {
+		s.Cloud.Hazard = func(i *instancetypes.InstanceType, o *instancetypes.Offering) float64 { return 1e6 * first(i, o) }
+	})
+	up := scanAt(1, newestPods)
+	launched := up + groupLaunchTime
+	require.Equal(t, []time.Duration{launched + joinTime}, moments(decisions, "interruption"))
+	again := scanAt(1, launched+bootTime)
+	require.Equal(t, []time.Duration{up, again}, moments(decisions, "scale-up"))
+	require.InDelta(t, (again + groupLaunchTime + bootTime).Seconds(), r.Wait.PendingPodSeconds, 1e-6)
+	require.Empty(t, r.Pods.EvictedBy)
+	require.Equal(t, 3, r.Nodes.Launched, "the group replaces the instance too")
 }
 
 // Without one the pod is missed 105 s after the instance is gone. By then the group has replaced it.

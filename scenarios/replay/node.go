@@ -61,6 +61,7 @@ type node struct {
 	disrupted                bool // chosen by a command that waits for its replacement
 	triggers                 bool // Karpenter's provisioner is told of it, last when
 	triggered                time.Duration
+	warned                   bool // the cloud has said that it takes the instance back
 }
 
 func (n *node) add(p *pod) {
