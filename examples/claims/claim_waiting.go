@@ -90,7 +90,7 @@ func scaling(ctx context.Context, l *lab) (claim, error) {
 		notes: []string{"Decision times are a fit to the originals' measured speed on two cores; Binwright's own are milliseconds ([README](../README.md#measured)), " +
 			"which \"decisions free\" comes close to. kube-scheduler binds 100 pods a second here, so that the last of 10,000 cannot be bound in less than 100 s under either. " +
 			"A Solve of Karpenter is one decision on all pods; its time grows faster than their number, up to its cut-off after a minute. A loop of Cluster Autoscaler is bounded " +
-			"(1,000 nodes a scale-up) but scales up one group, with those like it, each 10 s at most: it depends on how many kinds of node the pods need, here one a zone at least. " +
+			"(1,000 nodes a scale-up) but scales up one group, with those like it; the next follows at once: it depends on how many kinds of node the pods need, here one a zone at least. " +
 			"The fit has no term for the size of the present cluster in the loop of Cluster Autoscaler, since that was not measured."},
 	}, nil
 }
@@ -102,7 +102,7 @@ func decisionTimes() table {
 	for _, pods := range []int{100, 1000, 5000, 10_000, 20_000, 50_000} {
 		w := replay.Work{Pods: pods, NewNodes: pods / 5, Groups: 20}
 		limited := w
-		limited.NewNodes = min(w.NewNodes, 1000)
+		limited.NodeLimit = 1000
 		original := replay.OriginalTime{}
 		t.rows = append(t.rows, []string{number(float64(pods)), seconds(original.Karpenter(w).Seconds()),
 			seconds(original.ClusterAutoscaler(limited).Seconds()), seconds(original.ClusterAutoscaler(w).Seconds())})

@@ -38,7 +38,7 @@ func (c *caController) loop() error {
 	if err != nil {
 		return err
 	}
-	work := Work{Pods: waiting, Nodes: len(c.nodes), Groups: len(c.groups), Measured: time.Since(began)}
+	work := Work{Pods: waiting, Nodes: len(c.nodes), Groups: len(c.groups), NodeLimit: c.scenario.ClusterAutoscaler.MaxNodesPerScaleUp, Measured: time.Since(began)}
 	for _, s := range l.ScaleUps {
 		work.NewNodes += s.To - s.From
 	}
