@@ -122,6 +122,6 @@ func cloudFeatures(ctx context.Context, l *lab) (claim, error) {
 			"Both use spot and both can mix types: Karpenter by the requirements of a pool, Cluster Autoscaler by a group's mixed-instances policy. " +
 			"Karpenter drains interrupted nodes itself, Cluster Autoscaler needs a handler beside it. What is lost of a batch pod is all that it had run, and of a large node many pods at once. " +
 			"It depends on prices (30-day averages by type and region) and on the hazard, which is made up here and the same for all types, so that neither gains by avoiding the types that are reclaimed most. " +
-			"By the strategy price-capacity-optimized the proxy for a pool's depth, its band of interruptions, can lead a group of few types to a dear one; the strategy of the cheapest pool does not."},
+			"The strategy price-capacity-optimized pays up to a tenth more for a better band of interruptions, the proxy for a pool's depth; the strategy of the cheapest pool does not."},
 	}, nil
 }

@@ -13,7 +13,7 @@ import (
 func TestCloudAssumptions(t *testing.T) {
 	const byBand = "spot instances are reclaimed at a constant rate, by the middle of their published monthly band"
 	c := DefaultCloud()
-	require.Equal(t, []string{"spot capacity is allocated by price-capacity-optimized, on the band of interruptions as the depth of a pool",
+	require.Equal(t, []string{"spot capacity is allocated by price-capacity-optimized, on the band of interruptions as the depth of a pool and for a tenth more at most",
 		byBand, "the cloud always has capacity"}, c.assumptions())
 	c.SpotAllocation, c.Hazard = LowestPrice, NoHazard
 	require.Equal(t, []string{"spot capacity is allocated by lowest-price", "no spot instance is reclaimed", "the cloud always has capacity"}, c.assumptions())

@@ -43,10 +43,13 @@ type Cloud struct {
 type Allocation string
 
 const (
-	// PriceCapacityOptimized takes the cheapest of the offerings with the deepest
-	// capacity, as AWS documents the strategy of this name. How deep the capacity is,
-	// AWS does not say; the proxy is the band of interruptions: offerings in the best band
-	// there is, and in the one next to it, count as deep.
+	// PriceCapacityOptimized is AWS' strategy of this name, by which the cheapest is taken
+	// of the offerings with the highest capacity for the number of instances. What
+	// capacity there is AWS does not publish; the proxy is the band of interruptions: the
+	// cheapest of the best band is taken among the offerings that cost at most a tenth more
+	// than the cheapest of all. The bound is an assumption: few instances find room in most
+	// pools, and an interruption, at 25% a month and with an hour lost, costs a
+	// thousandth of the price, so that a band is not worth more.
 	PriceCapacityOptimized Allocation = "price-capacity-optimized"
 	// LowestPrice takes the cheapest.
 	LowestPrice Allocation = "lowest-price"
@@ -105,7 +108,7 @@ func (c *Cloud) validate() error {
 func (c *Cloud) assumptions() []string {
 	allocation := fmt.Sprintf("spot capacity is allocated by %s", c.SpotAllocation)
 	if c.SpotAllocation == PriceCapacityOptimized {
-		allocation += ", on the band of interruptions as the depth of a pool"
+		allocation += ", on the band of interruptions as the depth of a pool and for a tenth more at most"
 	}
 	out := []string{allocation, c.hazardAssumed()}
 	if c.SpotShortagesPerDay == 0 && len(c.Shortages) == 0 {
@@ -250,25 +253,30 @@ func byPrice(a, b pool) int {
 	return cmp.Or(strings.Compare(a.instanceType.Name, b.instanceType.Name), strings.Compare(a.offering.Zone(), b.offering.Zone()))
 }
 
+// depthPremium is how much more than the cheapest an offering of a better band may cost.
+const depthPremium = 0.1
+
 // allocate puts spot pools into the order in which the cloud tries them.
 func (s *supply) allocate(pools []pool) {
 	slices.SortStableFunc(pools, byPrice)
-	if s.SpotAllocation == LowestPrice {
+	if s.SpotAllocation == LowestPrice || len(pools) == 0 {
 		return
 	}
-	best := instancetypes.InterruptionOver20
-	for _, p := range pools {
-		if band := p.offering.Interruption; band != instancetypes.InterruptionUnknown {
-			best = min(best, band)
-		}
+	most := pools[0].offering.Price * (1 + depthPremium)
+	near := slices.IndexFunc(pools, func(p pool) bool { return p.offering.Price > most })
+	if near < 0 {
+		near = len(pools)
 	}
-	deep := func(p pool) int {
-		if band := p.offering.Interruption; band != instancetypes.InterruptionUnknown && band <= best+1 {
-			return 0
-		}
-		return 1
+	slices.SortStableFunc(pools[:near], func(a, b pool) int { return bandRank(a) - bandRank(b) })
+}
+
+// bandRank is 1 for the offerings that are interrupted least; of those whose band is not known the worst
+// is assumed.
+func bandRank(p pool) int {
+	if p.offering.Interruption == instancetypes.InterruptionUnknown {
+		return int(instancetypes.InterruptionOver20)
 	}
-	slices.SortStableFunc(pools, func(a, b pool) int { return deep(a) - deep(b) })
+	return int(p.offering.Interruption)
 }
 
 // take returns the first of the pools, in the order in which they are tried, that has
