@@ -24,18 +24,23 @@ type Actuation struct {
 	// (pkg/core/scaledown/actuation/drain.go).
 	EvictionRetryTime, MaxPodEvictionTime time.Duration
 	// MaxGracefulTermination is --max-graceful-termination-sec: the most that pods are given
-	// to terminate; PodEvictionHeadroom is waited for on top of their grace period.
-	MaxGracefulTermination, PodEvictionHeadroom time.Duration
+	// to terminate; PodEvictionHeadroom is waited for on top of it. Whether they are gone is
+	// looked at every GonePollInterval.
+	MaxGracefulTermination, PodEvictionHeadroom, GonePollInterval time.Duration
 	// DeletionBatcherInterval is --node-deletion-batcher-interval: how long nodes of a group
 	// are gathered for one request to the cloud.
 	DeletionBatcherInterval time.Duration
-	// MaxNodeProvisionTime is --max-node-provision-time: after how long a node that has not
-	// registered is given up, its group backed off and its target size lowered.
+	// MaxNodeProvisionTime is --max-node-provision-time: a group that lacks nodes so long after it
+	// was last scaled up has failed (pkg/clusterstate/clusterstate.go), and an instance
+	// that has not registered so long after it was first seen is ended and the target size
+	// lowered, but not below the minimal size (pkg/core/static_autoscaler.go).
 	MaxNodeProvisionTime time.Duration
 	// InitialBackoff, MaxBackoff and BackoffReset are --initial-node-group-backoff-duration,
-	// --max-node-group-backoff-duration and --node-group-backoff-reset-timeout: a group is
-	// left alone for the first after a failure, twice as long after each further one up to
-	// the second, and for the first again once the third has passed without any.
+	// --max-node-group-backoff-duration and --node-group-backoff-reset-timeout: a group is left
+	// alone for the first after a failure, twice as long after each that follows, up to the
+	// second, and for the first again once the third has passed without any. A failure while a
+	// group is left alone has it left alone for as long again; a success resets nothing
+	// (pkg/utils/backoff/exponential_backoff.go).
 	InitialBackoff, MaxBackoff, BackoffReset time.Duration
 }
 
@@ -50,6 +55,7 @@ func DefaultActuation() Actuation {
 		MaxPodEvictionTime:     2 * time.Minute,
 		MaxGracefulTermination: 10 * time.Minute,
 		PodEvictionHeadroom:    30 * time.Second,
+		GonePollInterval:       5 * time.Second,
 		MaxNodeProvisionTime:   15 * time.Minute,
 		InitialBackoff:         5 * time.Minute,
 		MaxBackoff:             30 * time.Minute,

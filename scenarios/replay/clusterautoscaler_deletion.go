@@ -19,9 +19,6 @@ type deletion struct {
 // toBeDeleted is the taint of nodes that Cluster Autoscaler deletes.
 const toBeDeleted = "ToBeDeletedByClusterAutoscaler"
 
-// drainPoll is how often it is looked whether evicted pods are gone (drain.go, waitPodsToDisappear).
-const drainPoll = 5 * time.Second
-
 // delete carries out the deletion of a node: taint, wait, drain, delete.
 func (c *caController) delete(d clusterautoscaler.NodeDeletion) error {
 	i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.name == d.Node.Name })
@@ -121,13 +118,14 @@ func (c *caController) evictFrom(n *node, pods []*pod) error {
 	return nil
 }
 
-// awaitGone deletes a node once the pods that were evicted since a moment are gone.
+// awaitGone deletes a node once the pods that were evicted since a moment are gone (drain.go,
+// waitPodsToDisappear).
 func (c *caController) awaitGone(n *node, since time.Duration) error {
 	if c.now >= since+c.actuation.MaxGracefulTermination+c.actuation.PodEvictionHeadroom {
 		return c.failDeletion(n)
 	}
 	if slices.ContainsFunc(n.deletion.pods, func(p *pod) bool { return p.state != podGone }) {
-		c.later(n, c.now+drainPoll, func() error { return c.awaitGone(n, since) })
+		c.later(n, c.now+c.actuation.GonePollInterval, func() error { return c.awaitGone(n, since) })
 		return nil
 	}
 	return c.finishDeletion(n)

@@ -95,6 +95,7 @@ func (c *caController) withdraw(g *group) error {
 	}
 	target := c.process.TargetSize(g.Name)
 	if target > g.MinSize {
+		c.refreshSoon()
 		target -= g.failed
 		for i := len(c.nodes) - 1; i >= 0; i-- {
 			if n := c.nodes[i]; n.nodeGroup == g.NodeGroup && n.state == nodeLaunching {
@@ -104,7 +105,6 @@ func (c *caController) withdraw(g *group) error {
 		}
 	}
 	g.failed = 0
-	c.refreshSoon()
 	if err := c.process.SetTargetSize(g.Name, max(g.MinSize, target)); err != nil {
 		return err
 	}

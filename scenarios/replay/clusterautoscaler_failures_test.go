@@ -91,6 +91,40 @@ func TestAnotherGroupIsChosen(t *testing.T) {
 	require.Equal(t, []string{"scale-up of better failed"}, reasons(decisions, "rejected"))
 }
 
+// A group goes on trying to reach its minimal size, and is not left alone for what nobody asked for.
+func TestMinimalSizeIsTriedAgain(t *testing.T) {
+	x := &stage{last: time.Hour, flags: onlyScans}
+	x.group("steady", ", minSize: 1, capacityType: spot")
+	const shortage = 10 * time.Minute
+	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) {
+		s.Cloud.Shortages = []Shortage{{CapacityType: "spot", For: shortage}}
+	})
+	require.Empty(t, decisions)
+	failures, asked := 0, time.Duration(0)
+	for asked+groupLaunchTime < shortage {
+		failures++
+		asked = lookAt(1, asked+groupLaunchTime)
+	}
+	require.Equal(t, failures, r.Nodes.LaunchFailures[0].Count)
+	require.Equal(t, 1, r.Nodes.AtEnd)
+	require.InDelta(t, (x.last - asked - groupLaunchTime).Hours(), r.Nodes.NodeHours, 1e-9)
+}
+
+// A quota lets two of three nodes start; the third is asked for again once the group is left alone no more.
+func TestQuotaEndsAScaleUp(t *testing.T) {
+	x := &stage{last: 30 * time.Minute, flags: onlyScans}
+	x.job("work", time.Minute, 3, "3", "1h", "")
+	up := scanAt(1, time.Minute+newestPods)
+	_, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) {
+		s.Cloud.OnDemandVCPUs = 8 // two nodes
+	})
+	look := lookAt(1, up+groupLaunchTime)
+	require.Equal(t, []time.Duration{up, look + 5*time.Minute + scanEvery}, moments(decisions, "scale-up")[:2])
+	require.Len(t, decisions[0].Nodes, 3)
+	require.Equal(t, []string{"scale-up of workers failed"}, reasons(decisions, "rejected")[:1])
+	require.Len(t, decisions[2].Nodes, 1, "two of the three run")
+}
+
 // The back-off is that of pkg/utils/backoff: a failure while the group is left alone already
 // prolongs it by as long again, and does not double it; after three hours all is forgotten.
 func TestBackOff(t *testing.T) {

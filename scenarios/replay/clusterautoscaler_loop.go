@@ -42,7 +42,9 @@ func (c *caController) loop() error {
 	for _, s := range l.ScaleUps {
 		work.NewNodes += s.To - s.From
 	}
-	if l.ScaleUp == clusterautoscaler.ScaleUpNotNeeded || l.ScaleUp == clusterautoscaler.ScaleUpInCooldown {
+	switch l.ScaleUp {
+	case clusterautoscaler.ScaleUpSuccessful, clusterautoscaler.ScaleUpNoOptionsAvailable, clusterautoscaler.ScaleUpError:
+	default:
 		work.Pods = 0 // nothing was estimated
 	}
 	took := c.settings.DecisionTime.ClusterAutoscaler(work)
