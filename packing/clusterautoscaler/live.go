@@ -115,8 +115,8 @@ func (a *Autoscaler) read(p *Packer, c Cluster) error {
 }
 
 // SetReports says whether loops list what they saw: pending pods, candidates, utilization
-// and reasons. It is on at the start. Without it a loop tells ScaleUp, ScaleUps, Result, Unneeded,
-// Deletions and Bound alone.
+// and reasons. It is on at the start. Without it a loop tells ScaleUp, ScaleUps, Helpless, Options,
+// Result, Unneeded, Deletions and Bound alone.
 func (a *Autoscaler) SetReports(on bool) { a.reports = on }
 
 // Loop is one loop at a moment, which must not be before that of the loop before. Target

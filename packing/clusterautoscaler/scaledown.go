@@ -181,6 +181,10 @@ type Loop struct {
 	// ScaleUp and ScaleUps are the result of scale-up and the groups that grew.
 	ScaleUp  Result
 	ScaleUps []ScaleUp
+	// Helpless is how many pods had room neither on nodes that are there nor on those on
+	// their way, if a scale-up was tried for them, and Options the groups that could have
+	// helped: what the scale-up had to estimate. With salvos they are those of the first.
+	Helpless, Options int
 
 	Result ScaleDownResult
 	// Candidates are the nodes considered, in order.

@@ -272,6 +272,9 @@ func (a *process) tick(now time.Time) (*Loop, error) {
 	found := a.pack(l)
 	a.decide(l, ready)
 	out.ScaleUp = l.result
+	if len(l.attempts) > 0 {
+		out.Helpless, out.Options = len(l.pending), len(l.attempts[0].options)
+	}
 	for _, s := range l.resizes {
 		out.ScaleUps = append(out.ScaleUps, ScaleUp{a.groups[s.group], s.from, s.to})
 		a.requested[s.group] += s.to - s.from

@@ -32,20 +32,15 @@ func (c *caController) loop() error {
 	if err := c.reportBudgets(); err != nil {
 		return err
 	}
-	waiting := c.waiting()
 	began := time.Now()
 	l, err := c.process.Loop(c.ctx, c.moment())
 	if err != nil {
 		return err
 	}
-	work := Work{Pods: waiting, Nodes: len(c.nodes), Groups: len(c.groups), NodeLimit: c.scenario.ClusterAutoscaler.MaxNodesPerScaleUp, Measured: time.Since(began)}
+	work := Work{Pods: l.Helpless, Nodes: len(c.nodes), Groups: l.Options,
+		NodeLimit: c.scenario.ClusterAutoscaler.MaxNodesPerScaleUp, Measured: time.Since(began)}
 	for _, s := range l.ScaleUps {
 		work.NewNodes += s.To - s.From
-	}
-	switch l.ScaleUp {
-	case clusterautoscaler.ScaleUpSuccessful, clusterautoscaler.ScaleUpNoOptionsAvailable, clusterautoscaler.ScaleUpError:
-	default:
-		work.Pods = 0 // nothing was estimated
 	}
 	took := c.settings.DecisionTime.ClusterAutoscaler(work)
 	if took == 0 {
@@ -54,9 +49,6 @@ func (c *caController) loop() error {
 	c.at(c.now+took, rankAutoscaler, func() error { return c.carryOut(l, took) })
 	return nil
 }
-
-// waiting is how many pods wait for a node.
-func (c *caController) waiting() int { return c.meter.pods.pending }
 
 // carryOut does what a loop decided and plans the next.
 func (c *caController) carryOut(l *clusterautoscaler.Loop, took time.Duration) error {

@@ -59,3 +59,33 @@ func TestFrequentLoops(t *testing.T) {
 	require.True(t, s.end(5, false))
 	require.False(t, s.end(6, false))
 }
+
+// workLog notes what loops had to do.
+type workLog struct {
+	NoTime
+	loops *[]Work
+}
+
+func (l workLog) ClusterAutoscaler(w Work) time.Duration {
+	if w.Pods > 0 {
+		*l.loops = append(*l.loops, w)
+	}
+	return 0
+}
+
+// A loop estimates for the pods that no node on its way has room for, and the groups that could help them.
+func TestWorkOfLoops(t *testing.T) {
+	x := &stage{last: 10 * time.Minute}
+	x.group("tainted", ", taints: [{key: for, value: special, effect: NoSchedule}]")
+	x.job("three", time.Minute, 3, "3", "1h", "")
+	x.job("later", 80*time.Second, 1, "3", "1h", "")
+	var loops []Work
+	x.play(t, ClusterAutoscaler(), func(s *Settings) { s.DecisionTime = workLog{loops: &loops} })
+	require.Len(t, loops, 2)
+	for i, pods := range []int{3, 1} {
+		require.Equal(t, pods, loops[i].Pods)
+		require.Equal(t, 1, loops[i].Groups)
+		require.Equal(t, pods, loops[i].NewNodes)
+		require.Equal(t, 1000, loops[i].NodeLimit)
+	}
+}

@@ -12,7 +12,8 @@ type Work struct {
 	Pods, Bound int
 	// Nodes are there or on their way; NewNodes came out of the decision.
 	Nodes, NewNodes int
-	// Groups are the node groups that were estimated (Cluster Autoscaler), NodeLimit the nodes
+	// Groups are the node groups that were estimated (Cluster Autoscaler) since they could help
+	// some of the pods, NodeLimit the nodes
 	// at which the estimate of each ends; 0 is no limit.
 	Groups, NodeLimit int
 	// Simulations is how often the decision scheduled (consolidation).
