@@ -32,6 +32,11 @@ func scan(every time.Duration) func(*scenarios.Scenario) {
 	return flags(func(s *scenarios.ClusterAutoscalerSettings) { s.ScanInterval = duration(every) })
 }
 
+// scansOnly takes --frequent-loops-enabled off, as it was before 1.35.
+func scansOnly() func(*scenarios.Scenario) {
+	return flags(func(s *scenarios.ClusterAutoscalerSettings) { s.FrequentLoopsEnabled = false })
+}
+
 // options sets settings of Karpenter.
 func options(set func(*scenarios.KarpenterSettings)) func(*scenarios.Scenario) {
 	return func(s *scenarios.Scenario) { set(&s.Karpenter) }
