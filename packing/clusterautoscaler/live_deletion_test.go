@@ -340,3 +340,16 @@ func TestMayDelete(t *testing.T) {
 	_, err := a.MayDelete("b-1", true, noon)
 	require.ErrorIs(t, err, ErrUnknown)
 }
+
+// TestLoopsOfOneMoment: a loop that follows at once is no reason to look for fewer unneeded nodes.
+func TestLoopsOfOneMoment(t *testing.T) {
+	s := newSite()
+	s.group("a", 0)
+	for range 35 {
+		s.node("a")
+	}
+	a := s.live(t)
+	require.Len(t, a.loopAt(t, 0).Unneeded, 20, "twice as many as may go at once")
+	require.Len(t, a.loopAt(t, 0).Unneeded, 35, "and so many more")
+	require.Len(t, a.loopAt(t, 10*time.Second).Unneeded, 35)
+}

@@ -169,7 +169,7 @@ func (a *process) findUnneeded(out *Loop, candidates []*member) {
 		pl.interval = max(a.down.Defaults.ScaleDownUnneededTime, 1)
 	}
 	if !pl.update.IsZero() {
-		pl.interval = min(pl.interval, a.now.Sub(pl.update))
+		pl.interval = min(pl.interval, max(1, a.now.Sub(pl.update))) // two loops of one moment are next to each other
 	}
 	pl.update = a.now
 	pl.reasons = make(map[int32]Unremovable, a.reported(len(candidates)))
