@@ -237,7 +237,7 @@ func (b *boundCounts) grow(d int32) {
 func (r *run) countBound(g *group, tc *constraint) {
 	b, ok := r.p.counted[tc]
 	if !ok {
-		b = r.p.countAll(g)
+		b = r.p.countAll(g, tc)
 		r.p.counted[tc] = b
 	} else {
 		g.SetCounts(b.counts)
@@ -282,12 +282,13 @@ func (r *run) lose(g *group, b *boundCounts, leaving func(position int) int32) {
 }
 
 // countAll counts for a new group as if no node were gone.
-func (p *problem) countAll(g *group) *boundCounts {
+func (p *problem) countAll(g *group, tc *constraint) *boundCounts {
+	p.m.number(tc)
 	b := newBoundCounts(g, len(p.nodes))
 	for _, n := range p.nodes {
 		own, labelled := n.domainOf(g.key)
 		d := int32(-1)
-		if g.trivial || g.MatchesNode(n.Spec.Taints, n.labels) {
+		if g.trivial || n.letIn(g, tc, p.m) {
 			switch {
 			case g.Hostname:
 				d = n.host // without the label the node's name stands for it

@@ -69,7 +69,7 @@ type cluster struct {
 	packer *Packer
 	snap   *packing.Snapshot
 	now    time.Time
-	limits disruption.Limits
+	limits *disruption.Limits
 	sizes  []poolSize // of the packer's node pools
 	// candidates are all nodes in the order of their names; Karpenter's own order
 	// before sorting is that of a Go map.
@@ -218,14 +218,14 @@ func initialized(n *packing.Node) bool {
 // judge fills in a candidate. What it comes to is kept with the node where neither budgets nor the time have a say.
 func (c *cluster) judge(cand *Candidate) {
 	k := cand.node
-	if k.judged != nil && len(c.limits) == 0 {
+	if k.judged != nil && c.limits.None() {
 		at := cand.position
 		*cand = *k.judged
 		cand.position = at
 		return
 	}
 	c.judgeAnew(cand)
-	if len(c.limits) == 0 && !cand.known.protected && (cand.Blocked != "" || cand.expires() == 0) {
+	if c.limits.None() && !cand.known.protected && (cand.Blocked != "" || cand.expires() == 0) {
 		k.judged = cand.detach()
 	}
 }
@@ -294,7 +294,7 @@ func (c *cluster) blocked(n *knownNode, pool *packing.NodePool, v *movability) s
 			return fmt.Sprintf("pod %s/%s has the annotation %s", pod.Namespace, pod.Name, disruption.AnnotationDoNotDisrupt)
 		}
 	}
-	if len(c.limits) == 0 {
+	if c.limits.None() {
 		return ""
 	}
 	if budgets := c.limits.Blocking(n.Pods, c.now); budgets != "" {

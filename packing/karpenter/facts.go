@@ -46,6 +46,10 @@ type nodeFacts struct {
 	setAt [2]int
 	// domains are two more than the node's domain, by topology key, 1 if it has none. 0 is unknown.
 	domains []int32
+	// counts says whether a constraint's filter of nodes lets the node in, by the constraint's number: 0 not
+	// asked yet, 1 no, 2 yes; as long as constraints keep their numbers.
+	counts    []int8
+	countsEra int
 }
 
 // factsKey tells facts apart: which labels and taints count hangs on the claim as well.
@@ -146,4 +150,29 @@ func (k *nodeFacts) domainOf(key *topologyKey) (int32, bool) {
 		}
 	}
 	return k.domains[key.index] - 2, k.domains[key.index] > 1
+}
+
+// number numbers a constraint of a class.
+func (m *memory) number(tc *constraint) {
+	if tc.numberEra != m.kindsEra {
+		tc.number, tc.numberEra = m.constraints, m.kindsEra
+		m.constraints++
+	}
+}
+
+// letIn reports whether a group counts pods on the node as far as its filter of nodes tells.
+func (f *nodeFacts) letIn(g *group, tc *constraint, m *memory) bool {
+	if f.countsEra != m.kindsEra {
+		f.counts, f.countsEra = f.counts[:0], m.kindsEra
+	}
+	for tc.number >= len(f.counts) {
+		f.counts = append(f.counts, 0)
+	}
+	if f.counts[tc.number] == 0 {
+		f.counts[tc.number] = 1
+		if g.MatchesNode(f.object.Spec.Taints, f.labels) {
+			f.counts[tc.number] = 2
+		}
+	}
+	return f.counts[tc.number] == 2
 }

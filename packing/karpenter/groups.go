@@ -19,6 +19,8 @@ type constraint struct {
 	identity string
 	// inverse: it is a required anti-affinity, seen from the pods that it keeps off.
 	inverse bool
+	// number tells it apart from other constraints, as of numberEra, see [memory.number].
+	number, numberEra int
 }
 
 // group is a topology group in one run.

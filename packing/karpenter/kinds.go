@@ -48,11 +48,11 @@ func (p *problem) steadfast(c *class) bool {
 // kindsOf returns the pods that a candidate's disruption moves by kind, in the order of the queue.
 func (c *cluster) kindsOf(cand *Candidate) ([]movingKind, error) {
 	v, m := cand.known, c.sim.p.m
-	all := len(c.limits) == 0 && !v.protected // no pod stays behind
+	pods, ids := c.moves(cand)
+	all := len(pods) == len(v.pods) // no pod stays behind
 	if all && v.kindsEra == m.kindsEra {
 		return v.kinds, nil
 	}
-	pods, ids := c.moves(cand)
 	kinds := make([]movingKind, len(pods))
 	for i, pod := range pods {
 		k, err := c.sim.p.kindOf(pod, ids[i], pod.Status.Phase != corev1.PodPending)

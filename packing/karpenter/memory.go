@@ -68,9 +68,10 @@ type memory struct {
 	classes map[classKey]*class
 	// kinds number classes with what they ask for, as long as the classes are kept;
 	// kindsEra is how often they were forgotten.
-	kinds    map[kind]int32
-	kindList []kind
-	kindsEra int
+	kinds       map[kind]int32
+	kindList    []kind
+	kindsEra    int
+	constraints int // numbered, as long as the classes are kept
 
 	daemonSets     []*appsv1.DaemonSet
 	daemons        []*daemon
@@ -197,6 +198,7 @@ func (m *memory) forgetClasses() {
 	clear(m.kinds)
 	m.kindList = m.kindList[:0]
 	m.kindsEra++
+	m.constraints = 0
 }
 
 // end forgets nodes that have not been seen for a while.

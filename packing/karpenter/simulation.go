@@ -64,7 +64,7 @@ func (s *simulator) release() { s.p.w.packer.workspaces.give(s.p.w) }
 // moves returns the pods that would leave a candidate now, with their numbers.
 func (c *cluster) moves(cand *Candidate) ([]*corev1.Pod, []podID) {
 	if cand.moving == nil && cand.known != nil {
-		if len(c.limits) == 0 && !cand.known.protected {
+		if c.limits.None() && !cand.known.protected {
 			cand.moving, cand.movingIDs = cand.known.pods, cand.known.ids
 			return cand.moving, cand.movingIDs
 		}
