@@ -37,6 +37,8 @@ type Class struct {
 	meets    []*tally     // terms of other pods that match these
 	imageIDs []string     // of all containers, normalised
 
+	relations *relations // what hints read, nil: not asked for yet
+
 	matchedSeen, carriedSeen int // how much of the scheduler's lists counted and meets reflect
 }
 

@@ -4,7 +4,8 @@
 //
 // A [Scheduler] holds nodes and, by class, the pods bound to them. It has no clock and no
 // queue: its user says when a pod's turn has come, binds it where
-// [Scheduler.Schedule] says, and takes it off when it ends. [Less] is the order of the queue.
+// [Scheduler.Schedule] says, and takes it off when it ends. [Less] is the order of the queue,
+// and the queueing hints of the plugins (hints.go) say which event is worth another attempt.
 //
 // All filters of the default profile decide but dynamic resource allocation, and pods that ask for
 // that fit nowhere. All scores of the profile count with their default weights:

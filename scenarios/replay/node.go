@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -212,6 +213,7 @@ func (r *replay) join(n *node) error {
 	}
 	n.id = id
 	r.byID[id] = n
+	r.scheduler.nodeCame(id)
 	r.startDaemons(n)
 	ready := r.settings.Latencies.Ready.draw(r.nodeLuck)
 	n.next = r.at(r.now+ready, rankCloud, func() error { return r.ready(n) })
@@ -240,12 +242,11 @@ func (r *replay) ready(n *node) error {
 
 // changed tells the scheduler of a node's new taints or readiness.
 func (r *replay) changed(n *node) error {
+	before := r.scheduler.model.Node(n.id)
 	if err := r.scheduler.model.UpdateNode(n.id, n.obj); err != nil {
 		return fmt.Errorf("node %s: %w", n.name, err)
 	}
-	if n.state == nodeReady {
-		r.scheduler.freed(n)
-	}
+	r.scheduler.nodeChanged(n.id, before)
 	return r.autoscaler.nodeChanged(n)
 }
 
@@ -337,6 +338,7 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 		if err := r.scheduler.model.UpdateNode(n.id, &closed); err != nil {
 			return fmt.Errorf("node %s: %w", n.name, err)
 		}
+		r.scheduler.nodeChanged(n.id, n.obj)
 	}
 	n.next = r.at(r.now+noticed, rankCloud, func() error {
 		if err := r.losePods(n, why); err != nil {
@@ -353,9 +355,11 @@ const noNode = kubescheduler.None
 // unschedule takes a node without pods from kube-scheduler, which puts none on it any more.
 func (r *replay) unschedule(n *node) {
 	if n.id != noNode {
+		before := r.scheduler.model.Node(n.id)
 		r.scheduler.model.RemoveNode(n.id)
 		delete(r.byID, n.id)
 		n.id = noNode
+		r.scheduler.nodeWent(before)
 	}
 }
 
@@ -440,6 +444,7 @@ func (r *replay) dropDaemon(p *pod) {
 	r.usage(n, -p.cpu, -p.memory)
 	r.scheduler.model.Unbind(p.class, n.id)
 	r.scheduler.displaced(p)
+	r.scheduler.podLeft(p.class, math.MaxInt32)
 	p.state = podGone
 	p.next.cancel()
 }

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -326,9 +327,7 @@ func (r *replay) leave(p *pod) error {
 	r.scheduler.model.Unbind(p.class, n.id)
 	r.scheduler.displaced(p)
 	r.retire(p)
-	if n.state == nodeReady || n.state == nodeLeaving {
-		r.scheduler.freed(n)
-	}
+	r.scheduler.podLeft(p.class, math.MaxInt32)
 	return r.autoscaler.podLeft(p, n)
 }
 

@@ -48,6 +48,9 @@ func (c *Class) SelectsLabels(p *Profile) bool {
 	return c.demand.selects(&node{name: p.Node.Name, profile: p})
 }
 
+// PortsClash reports whether pods of both classes want the same port of their host.
+func (c *Class) PortsClash(o *Class) bool { return portsClash(c, o) }
+
 // Tolerates reports whether the class tolerates the taints of a node that turn pods away.
 func (c *Class) Tolerates(p *Profile) bool { return c.demand.tolerates(p.static.taints) }
 

@@ -1,0 +1,116 @@
+package kubescheduler
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// always are the reasons that a new node may cure whatever it is like.
+var always = ReasonsOf(Ports, VolumeRestrictions, VolumeLimits, VolumeBinding, VolumeZone)
+
+// A node that comes is worth an attempt if it alone would not turn the pod away for the same reason.
+func TestNodeAddedHint(t *testing.T) {
+	tests := []struct {
+		name string
+		node *corev1.Node
+		pod  *corev1.Pod
+		want Reasons
+	}{
+		{"plain", aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=1"), ReasonsOf(Unschedulable, Taint, NodeAffinity, Resources)},
+		{"too small", aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=3"), ReasonsOf(Unschedulable, Taint, NodeAffinity)},
+		{"tainted", aNode("n", "a", "cpu=2", tainted(corev1.TaintEffectNoSchedule, "hard")), aPod("app=x", "cpu=1"), ReasonsOf(Unschedulable, NodeAffinity, Resources)},
+		{"cordoned", aNode("n", "a", "cpu=2", func(n *corev1.Node) { n.Spec.Unschedulable = true }), aPod("app=x", "cpu=1"), ReasonsOf(Taint, NodeAffinity, Resources)},
+		{"another node is asked for", aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=1", onNodes("m")), ReasonsOf(Unschedulable, Taint, Resources)},
+		{"spread over zones", aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=1", spreadOver(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule, "app=x")),
+			ReasonsOf(Unschedulable, Taint, NodeAffinity, Resources) | bySpread},
+		{"spread over zones, of which it is in none", aNode("n", "", "cpu=2"), aPod("app=x", "cpu=1", spreadOver(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule, "app=x")),
+			ReasonsOf(Unschedulable, Taint, NodeAffinity, Resources)},
+		{"near others in a zone, of which it is in none", aNode("n", "", "cpu=2"), aPod("app=x", "cpu=1", nearTo(0, corev1.LabelTopologyZone, "app=y")),
+			ReasonsOf(Unschedulable, Taint, NodeAffinity, Resources)},
+		{"away from others in a zone, of which it is in none", aNode("n", "", "cpu=2"), aPod("app=x", "cpu=1", awayFrom(0, corev1.LabelTopologyZone, "app=y")),
+			ReasonsOf(Unschedulable, Taint, NodeAffinity, Resources) | byPodAffinity},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, id := withNode(t, test.node)
+			require.Equal(t, always|test.want, s.NodeAddedHint(class(t, s, test.pod), id))
+		})
+	}
+}
+
+// A change of a node is worth an attempt for what it has changed for the better, alone.
+func TestNodeUpdatedHint(t *testing.T) {
+	zonal := spreadOver(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule, "app=x")
+	hard := tainted(corev1.TaintEffectNoSchedule, "hard")
+	cordoned := func(n *corev1.Node) { n.Spec.Unschedulable = true }
+	tests := []struct {
+		name          string
+		before, after *corev1.Node
+		pod           *corev1.Pod
+		want          Reasons
+	}{
+		{"nothing", aNode("n", "a", "cpu=2"), aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=1"), 0},
+		{"the taint goes", aNode("n", "a", "cpu=2", hard), aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=1"), ReasonsOf(Taint)},
+		{"a taint comes", aNode("n", "a", "cpu=2"), aNode("n", "a", "cpu=2", hard), aPod("app=x", "cpu=1"), 0},
+		{"uncordoned", aNode("n", "a", "cpu=2", cordoned), aNode("n", "a", "cpu=2"), aPod("app=x", "cpu=1"), ReasonsOf(Unschedulable)},
+		{"grown", aNode("n", "a", "cpu=2"), aNode("n", "a", "cpu=3"), aPod("app=x", "cpu=1"), ReasonsOf(Resources)},
+		{"grown too little", aNode("n", "a", "cpu=2"), aNode("n", "a", "cpu=3"), aPod("app=x", "cpu=4"), 0},
+		{"labelled", aNode("n", "a", "cpu=2"), aNode("n", "a", "cpu=2", labelled("disk=ssd")),
+			aPod("app=x", "cpu=1", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"disk": "ssd"} }), ReasonsOf(NodeAffinity, VolumeBinding, VolumeZone)},
+		{"a taint comes, pods are spread", aNode("n", "a", "cpu=2"), aNode("n", "a", "cpu=2", hard), aPod("app=x", "cpu=1", zonal), bySpread},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, id := withNode(t, test.before)
+			c := class(t, s, test.pod)
+			require.NoError(t, s.UpdateNode(id, test.after))
+			require.Equal(t, test.want, s.NodeUpdatedHint(c, id, test.before))
+		})
+	}
+}
+
+// A pod that goes gives room to all, whatever it held. That one that kept others away has gone is
+// not seen: InterPodAffinity asks for the terms of the pod that waits.
+func TestPodHints(t *testing.T) {
+	s, _ := withNode(t, aNode("n", "a", "cpu=2"))
+	port := func(p *corev1.Pod) { p.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80}} }
+	plain, other := class(t, s, aPod("app=x", "cpu=1")), class(t, s, aPod("app=y", "cpu=1"))
+	spread := class(t, s, aPod("app=x", "cpu=1", spreadOver(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule, "app=x")))
+	near := class(t, s, aPod("app=x", "cpu=1", nearTo(0, corev1.LabelTopologyZone, "app=y")))
+	apart := class(t, s, aPod("app=x", "cpu=1", awayFrom(0, corev1.LabelTopologyZone, "app=y")))
+	hated := class(t, s, aPod("app=z", "cpu=1", awayFrom(0, corev1.LabelTopologyZone, "app=x")))
+	portal := class(t, s, aPod("app=x", "cpu=1", port))
+	room := ReasonsOf(Resources)
+
+	require.Equal(t, room, s.PodRemovedHint(plain, other))
+	require.Equal(t, room, s.PodRemovedHint(plain, hated))
+	require.Equal(t, room|bySpread, s.PodRemovedHint(spread, plain))
+	require.Equal(t, room, s.PodRemovedHint(spread, other))
+	require.Equal(t, room|byPodAffinity, s.PodRemovedHint(apart, other))
+	require.Equal(t, room, s.PodRemovedHint(apart, plain))
+	require.Equal(t, room|ReasonsOf(Ports), s.PodRemovedHint(portal, portal))
+
+	require.Zero(t, s.PodAddedHint(plain, other))
+	require.Equal(t, bySpread, s.PodAddedHint(spread, plain))
+	require.Equal(t, byPodAffinity, s.PodAddedHint(near, other))
+	require.Zero(t, s.PodAddedHint(near, plain))
+	require.Zero(t, s.PodAddedHint(apart, other))
+}
+
+func withNode(t *testing.T, n *corev1.Node) (*Scheduler, NodeID) {
+	t.Helper()
+	s, err := New(nil)
+	require.NoError(t, err)
+	id, err := s.AddNode(n)
+	require.NoError(t, err)
+	return s, id
+}
+
+func class(t *testing.T, s *Scheduler, p *corev1.Pod) *Class {
+	t.Helper()
+	c, err := s.Class(p)
+	require.NoError(t, err)
+	return c
+}
