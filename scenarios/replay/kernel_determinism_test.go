@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,19 +41,28 @@ func TestSameSeedGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestReplaysDoNotDependOnWorkers(t *testing.T) {
+// One processor or many, one worker or several: the same bytes.
+func TestReplaysDoNotDependOnProcessors(t *testing.T) {
 	s, err := scenarios.Named("day")
 	require.NoError(t, err)
-	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, a := range allAutoscalers() {
 		t.Run(a.Name, func(t *testing.T) {
 			run := func(ctx context.Context, seed uint64) (*Result, error) {
 				return Run(ctx, s, a, harsh(seed, 15*time.Minute))
 			}
-			one, err := Seeds(t.Context(), 3, 1, run, nil)
+			play := func(processors, workers int) []*Result {
+				runtime.GOMAXPROCS(processors)
+				results, err := Seeds(t.Context(), 3, workers, run, nil)
+				require.NoError(t, err)
+				return results
+			}
+			one := play(1, 1)
+			require.Equal(t, asJSON(t, one...), asJSON(t, play(8, 1)...), "processors")
+			require.Equal(t, asJSON(t, one...), asJSON(t, play(8, 3)...), "workers")
+			alone, err := run(t.Context(), one[1].Seed)
 			require.NoError(t, err)
-			two, err := Seeds(t.Context(), 3, 2, run, nil)
-			require.NoError(t, err)
-			require.Equal(t, asJSON(t, one...), asJSON(t, two...))
+			require.Equal(t, asJSON(t, one[1]), asJSON(t, alone), "a replay among others")
 		})
 	}
 }

@@ -66,26 +66,3 @@ func TestEmptyClusterCostsNothing(t *testing.T) {
 		require.Empty(t, decisions)
 	}
 }
-
-// Little's law: what waits and what runs on average is the rate of arrivals times the mean time.
-func TestLittlesLaw(t *testing.T) {
-	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
-		x := &stage{last: 12 * time.Hour}
-		x.jobs = []string{"{name: work, arrivals: {poisson: {perHour: 60}}, runs: {constant: 10m}}"}
-		x.jobObject("work", "1", `karpenter.sh/do-not-disrupt: "true", cluster-autoscaler.kubernetes.io/safe-to-evict: "false"`, "")
-		r, _ := x.play(t, a, func(s *Settings) { s.Step = time.Second })
-		require.Empty(t, r.Pods.EvictedBy)
-		require.InDelta(t, 720, r.Pods.Created, 5*27, "five standard deviations")
-
-		var pending, running float64
-		for _, s := range r.Series {
-			pending += float64(s.PendingPods) / float64(len(r.Series))
-			running += float64(s.RunningPods) / float64(len(r.Series))
-		}
-		rate := float64(r.Pods.Created) / r.Duration.Seconds()
-		// Those that wait or run at the end have not done so for their full time.
-		require.InDelta(t, rate*600, running, 0.05*rate*600)
-		require.InDelta(t, rate*r.Wait.ToBound.Mean, pending, 0.05*rate*r.Wait.ToBound.Mean+0.02)
-		require.InDelta(t, pending*r.Duration.Seconds(), r.Wait.PendingPodSeconds, 0.02*r.Wait.PendingPodSeconds)
-	}
-}
