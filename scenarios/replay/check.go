@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Reasons for which pods are evicted.
@@ -16,10 +17,20 @@ const (
 	evictedByFailure       = "node failure"
 )
 
-// check counts the cluster anew at the end and holds it against the books: every pod is in
-// exactly one place, no node has more on it than it can hold, and the bill is the sum of
-// the nodes' times.
+// check holds the cluster at the end against itself and against the books.
 func (r *replay) check() error {
+	billed := 0
+	for _, n := range r.nodes {
+		if n.billed() {
+			billed++
+		}
+	}
+	return errors.Join(r.checkCluster(), r.meter.conserved(len(r.pods), billed))
+}
+
+// checkCluster counts the cluster anew: every pod is in exactly one state and place, no node has
+// more on it than it can hold, and what is counted on the way adds up.
+func (r *replay) checkCluster() error {
 	var errs []error
 	wrong := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConservation}, args...)...))
@@ -31,6 +42,8 @@ func (r *replay) check() error {
 			wrong("pod %s is gone and still counted", p.obj.Name)
 		case (p.state == podWaiting) != (p.node == nil):
 			wrong("pod %s waits and has a node, or neither", p.obj.Name)
+		case (p.state == podWaiting) != (p.queue.in != nil || p.queue.parked) || p.queue.in != nil && p.queue.parked:
+			wrong("pod %s waits and is not in one place of the scheduler's queue, or does not wait and is", p.obj.Name)
 		case p.state == podWaiting:
 			waiting++
 		case p.state == podRunning:
@@ -43,11 +56,8 @@ func (r *replay) check() error {
 			}
 		}
 	}
-	billed, placed := 0, 0
+	placed := 0
 	for _, n := range r.nodes {
-		if n.billed() {
-			billed++
-		}
 		if err := r.checkNode(n); err != nil {
 			errs = append(errs, err)
 		}
@@ -63,16 +73,8 @@ func (r *replay) check() error {
 	if waiting != r.meter.pods.pending || running != r.meter.pods.running {
 		wrong("%d pods wait and %d run, %d and %d were counted", waiting, running, r.meter.pods.pending, r.meter.pods.running)
 	}
-	slices.SortFunc(errs, func(a, b error) int {
-		switch {
-		case a.Error() < b.Error():
-			return -1
-		case a.Error() > b.Error():
-			return 1
-		}
-		return 0
-	})
-	return errors.Join(append(errs, r.meter.conserved(len(r.pods), billed))...)
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
 }
 
 // checkNode checks that a node does not run more than it can hold, and that what is accounted on it is

@@ -404,6 +404,11 @@ func (r *replay) play() error {
 		if r.broken != nil {
 			return fmt.Errorf("at %v: %w", r.now, r.broken)
 		}
+		if r.settings.audit != nil {
+			if err := r.settings.audit(r); err != nil {
+				return fmt.Errorf("at %v: %w", r.now, err)
+			}
+		}
 	}
 	r.meter.advance(r.length)
 	r.now = r.length

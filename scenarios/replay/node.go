@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/binwright/binwright/packing"
@@ -242,6 +243,9 @@ func (r *replay) ready(n *node) error {
 
 // changed tells the scheduler of a node's new taints or readiness.
 func (r *replay) changed(n *node) error {
+	if n.state >= nodeEnding {
+		return nil // it is closed
+	}
 	before := r.scheduler.model.Node(n.id)
 	if err := r.scheduler.model.UpdateNode(n.id, n.obj); err != nil {
 		return fmt.Errorf("node %s: %w", n.name, err)
@@ -284,7 +288,9 @@ func (r *replay) end(n *node, why string) error {
 	if n.id == noNode {
 		return r.gone(n)
 	}
-	r.unschedule(n)
+	if err := r.closeNode(n); err != nil {
+		return err
+	}
 	n.next = r.at(r.now+r.settings.Latencies.Terminate.draw(r.nodeLuck), rankCloud, func() error { return r.gone(n) })
 	return nil
 }
@@ -333,12 +339,9 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 	if n.id != noNode {
 		// Kube-scheduler learns that the node is lost well before its pods are replaced;
 		// that it learns it at once is a simplification.
-		closed := *n.obj
-		closed.Spec.Unschedulable = true
-		if err := r.scheduler.model.UpdateNode(n.id, &closed); err != nil {
-			return fmt.Errorf("node %s: %w", n.name, err)
+		if err := r.closeNode(n); err != nil {
+			return err
 		}
-		r.scheduler.nodeChanged(n.id, n.obj)
 	}
 	n.next = r.at(r.now+noticed, rankCloud, func() error {
 		if err := r.losePods(n, why); err != nil {
@@ -352,7 +355,23 @@ func (r *replay) vanish(n *node, why string, noticed time.Duration) error {
 // noNode is the id of a node that the scheduler does not know.
 const noNode = kubescheduler.None
 
-// unschedule takes a node without pods from kube-scheduler, which puts none on it any more.
+// closeNode has kube-scheduler put no more pods on a node whose instance has ended: cordoned, and
+// without room for a pod that tolerates that. Until the Node object is gone the node counts as a
+// domain of its topology still.
+func (r *replay) closeNode(n *node) error {
+	before := r.scheduler.model.Node(n.id)
+	closed := *n.obj
+	closed.Spec.Unschedulable = true
+	closed.Status.Allocatable = maps.Clone(closed.Status.Allocatable)
+	closed.Status.Allocatable[corev1.ResourcePods] = resource.Quantity{}
+	if err := r.scheduler.model.UpdateNode(n.id, &closed); err != nil {
+		return fmt.Errorf("node %s: %w", n.name, err)
+	}
+	r.scheduler.nodeChanged(n.id, before)
+	return nil
+}
+
+// unschedule takes a node without pods from kube-scheduler.
 func (r *replay) unschedule(n *node) {
 	if n.id != noNode {
 		before := r.scheduler.model.Node(n.id)

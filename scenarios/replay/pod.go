@@ -212,6 +212,9 @@ func (r *replay) stop(p *pod, reason string, grace time.Duration) error {
 	r.halt(p)
 	p.leaving = reason
 	r.markDeleted(p, grace)
+	if err := r.reclassify(p); err != nil {
+		return err
+	}
 	p.node.podEvent(r.now)
 	r.budgets.changed(p)
 	r.autoscaler.podChanged(p)
@@ -238,6 +241,20 @@ func (r *replay) hurry(p *pod, grace time.Duration) {
 		p.next = r.at(r.now+grace, e.rank, e.do)
 		e.cancel()
 	}
+}
+
+// reclassify tells kube-scheduler that a pod on a node is told to stop: spread constraints count it no
+// longer.
+func (r *replay) reclassify(p *pod) error {
+	class, err := r.scheduler.model.Class(p.obj)
+	if err != nil {
+		return err
+	}
+	r.scheduler.model.Unbind(p.class, p.node.id)
+	p.class = class
+	r.scheduler.model.Bind(p.class, p.node.id)
+	r.scheduler.changes++
+	return nil
 }
 
 // halt ends the run of a pod that has a node.

@@ -36,6 +36,8 @@ type Settings struct {
 	Referee bool
 	// Progress is called now and then with how much of the time has been played.
 	Progress func(played, all time.Duration)
+
+	audit func(*replay) error // looks at the replay after every event, nil: nobody does
 }
 
 // DefaultSettings returns settings for a scenario in a cloud, "aws" or another; see

@@ -71,6 +71,30 @@ spec:
 `, name, replicas, cpu, spec, podSpec))
 }
 
+// statefulSet adds a StatefulSet.
+func (s *stage) statefulSet(name string, replicas int, cpu string) {
+	s.objects = append(s.objects, fmt.Sprintf(`apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: %s, namespace: default, uid: %[1]s-uid}
+spec:
+  replicas: %d
+  serviceName: %[1]s
+  selector: {matchLabels: {app: %[1]s}}
+  template:
+    metadata: {labels: {app: %[1]s}}
+    spec: {containers: [{name: main, image: main, resources: {requests: {cpu: %[3]q, memory: 64Mi}}}]}
+`, name, replicas, cpu))
+}
+
+// budget adds a PodDisruptionBudget for the pods of an app.
+func (s *stage) budget(app, spec string) {
+	s.objects = append(s.objects, fmt.Sprintf(`apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: %s, namespace: default}
+spec: {%[2]s, selector: {matchLabels: {app: %[1]s}}}
+`, app, spec))
+}
+
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise
