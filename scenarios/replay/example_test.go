@@ -28,7 +28,7 @@ func Example() {
 			result.Pods.RunningAtEnd, result.Pods.PendingAtEnd)
 	}
 	// Output:
-	// karpenter: played 1h0m0s, 180 pods run at the end, 0 wait
+	// karpenter: played 1h0m0s, 181 pods run at the end, 0 wait
 	// cluster-autoscaler: played 1h0m0s, 179 pods run at the end, 0 wait
 }
 
@@ -58,5 +58,5 @@ func ExamplePaired() {
 			fmt.Printf("%d seeds, cost differs beyond luck: %v\n", d.Estimate.N, d.Estimate.Certain())
 		}
 	}
-	// Output: 3 seeds, cost differs beyond luck: false
+	// Output: 3 seeds, cost differs beyond luck: true
 }

@@ -189,13 +189,16 @@ func (r *replay) readDaemons() error {
 	return nil
 }
 
-// submitWaiting submits the pods that wait at the start: those of the workloads as these make
-// them, and all others as they are. Pods of a recorded workload come when their time comes.
+// submitWaiting submits the pods that wait at the start: those of StatefulSets one by one as these make
+// them, all others at once. Pods of a recorded workload come when their time comes.
 func (r *replay) submitWaiting() error {
 	owners := r.owners()
 	for _, p := range r.scenario.StartingPods() {
 		var j *job
 		owner := owners.of(p)
+		if owner != nil && owner.stateful() {
+			continue // it makes them in its order
+		}
 		if owner == nil {
 			j = &job{runs: -1, name: p.Name}
 		} else {

@@ -39,25 +39,6 @@ value: -5
 	require.Equal(t, 2, r.Pods.RunningAtEnd)
 }
 
-// Of eight replicas never more than a quarter is missing or too much, and all are replaced.
-func TestRollingUpdateStaysWithinBounds(t *testing.T) {
-	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
-		x := &stage{last: 25 * time.Minute}
-		x.deployments = []string{"{name: web, rollouts: [10m]}"}
-		x.deployment("web", 8, "1", "", "")
-		r, _ := x.play(t, a, func(s *Settings) { s.Step = time.Second })
-		for _, s := range r.Series {
-			if s.At >= 10*time.Minute {
-				require.GreaterOrEqual(t, s.RunningPods, 6, "%v", s.At)
-				require.LessOrEqual(t, s.RunningPods+s.PendingPods, 10, "%v", s.At)
-			}
-		}
-		require.Equal(t, 16, r.Pods.Created-totalOf(r.Pods.EvictedBy))
-		require.Equal(t, 8, r.Pods.Deleted)
-		require.Equal(t, 8, r.Pods.RunningAtEnd)
-	}
-}
-
 func TestEmptyClusterCostsNothing(t *testing.T) {
 	for _, a := range allAutoscalers() {
 		r, decisions := (&stage{last: 24 * time.Hour}).play(t, a)

@@ -88,7 +88,7 @@ func (n *node) podEvent(now time.Duration) {
 }
 
 // registered reports whether the node has joined the cluster and is there still.
-func (n *node) registered() bool { return n.state >= nodeJoined && n.state < nodeGone }
+func (n *node) registered() bool { return n.id != noNode }
 
 // billed reports whether the node's instance runs.
 func (n *node) billed() bool { return n.state >= nodeBooting && n.state < nodeEnding }

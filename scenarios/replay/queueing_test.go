@@ -78,10 +78,7 @@ func TestRoomForAllIsAnInfiniteServer(t *testing.T) {
 			for seed := range uint64(12) {
 				settings := stageSettings()
 				settings.Seed, settings.Step, settings.Referee = seed, 2*time.Hour, false // by then all have changed
-				room := &script{Nodes: [][3]int64{{1, 2, 100}}}
-				r, err := Run(t.Context(), scenario, Autoscaler{Name: "room", start: func(r *replay) (autoscaler, error) {
-					return &scripted{script: room, r: r}, nil
-				}}, settings)
+				r, err := Run(t.Context(), scenario, roomFor(100), settings)
 				require.NoError(t, err)
 				require.Zero(t, r.Wait.ToBound.Max)
 				var running []float64

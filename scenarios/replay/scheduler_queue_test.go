@@ -26,6 +26,11 @@ type script struct {
 	For   time.Duration
 	Nodes [][3]int64 // joined, ready, CPUs
 	Pods  [][5]int64 // created, priority, time from bound to done; bound (-1: never), attempts
+
+	// preempts lets pods preempt others. Pods stop for so long, at most their grace period in seconds.
+	preempts bool
+	stop     time.Duration
+	grace    int64
 }
 
 // queueScripts are testdata/queue.json: what the queue of kube-scheduler 1.35.0 itself (pkg/scheduler/backend/queue
@@ -54,7 +59,12 @@ func (s *scripted) start() error {
 	for i, p := range s.Pods {
 		obj := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("pod-", i), UID: types.UID(fmt.Sprint(i))}}
 		priority, never := int32(p[1]), corev1.PreemptNever
-		obj.Spec.Priority, obj.Spec.PreemptionPolicy = &priority, &never
+		obj.Spec.Priority = &priority
+		if s.preempts {
+			obj.Spec.TerminationGracePeriodSeconds = &s.grace
+		} else {
+			obj.Spec.PreemptionPolicy = &never
+		}
 		obj.Spec.Containers = []corev1.Container{{Name: "main", Image: "main", Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}
 		s.r.at(time.Duration(p[0]), rankUsers, func() (err error) {
@@ -98,6 +108,12 @@ func (s *scripted) noticed(*node) error             { return nil }
 func (s *scripted) reclaimed(*node) error           { return nil }
 func (s *scripted) assumptions() []string           { return nil }
 
+// roomFor has one node, of so many CPUs, from the start, and none else.
+func roomFor(cpus int64) Autoscaler {
+	room := &script{Nodes: [][3]int64{{1, 2, cpus}}}
+	return Autoscaler{Name: "room", start: func(r *replay) (autoscaler, error) { return &scripted{script: room, r: r}, nil }}
+}
+
 // play replays a script and returns its pods.
 func (s *script) play(t testing.TB) []*pod {
 	t.Helper()
@@ -106,7 +122,7 @@ func (s *script) play(t testing.TB) []*pod {
 	require.NoError(t, err)
 	settings := stageSettings()
 	settings.BindInterval = 10 * time.Millisecond
-	settings.Latencies.PodStart = Constant(0, "test")
+	settings.Latencies.PodStart, settings.Latencies.PodStop = Constant(0, "test"), Constant(s.stop, "test")
 	var it *scripted
 	_, err = Run(t.Context(), scenario, Autoscaler{Name: "script", start: func(r *replay) (autoscaler, error) {
 		it = &scripted{script: s, r: r}
