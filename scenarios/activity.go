@@ -8,7 +8,7 @@ import (
 	"github.com/binwright/binwright/scenarios/arrivals"
 )
 
-// Activity is what the users of a cluster do over time, as spec.timeline of a
+// Activity is what the users of a cluster, and its cloud, do over time, as spec.timeline of a
 // manifest declares it or a program does. Streams are seeded: [Scenario.Events]
 // makes one of them all.
 type Activity struct {
@@ -21,6 +21,8 @@ type Activity struct {
 	// Schedules scale controllers at set times, Rollouts update them.
 	Schedules []*arrivals.Schedule
 	Rollouts  []*arrivals.Rollouts
+	// Reclaims are of the spot instances that an autoscaler has at the time.
+	Reclaims []*arrivals.Reclaims
 }
 
 // Events returns everything that users do, in order of time: the recorded
@@ -45,6 +47,11 @@ func (s *Scenario) Events(seed uint64) (arrivals.Stream, error) {
 		}
 	}
 	for _, x := range s.Activity.Rollouts {
+		if err := add(x.Stream()); err != nil {
+			return nil, err
+		}
+	}
+	for _, x := range s.Activity.Reclaims {
 		if err := add(x.Stream()); err != nil {
 			return nil, err
 		}

@@ -90,6 +90,8 @@ func printEvent(e arrivals.Event) string {
 		return fmt.Sprintf(" scale %s %s to %d", e.Scale.Kind, e.Scale.Controller, e.Scale.Replicas)
 	case e.Rollout != nil:
 		return fmt.Sprintf(" roll out %s %s", e.Rollout.Kind, e.Rollout.Controller)
+	case e.Reclaim != nil:
+		return fmt.Sprintf(" reclaim %v of the spot instances", e.Reclaim.Share)
 	default:
 		return fmt.Sprintf(" load %s %s with %.6g", e.Load.Kind, e.Load.Controller, e.Load.CPU)
 	}
@@ -179,7 +181,7 @@ never,1000,1024,0,20,90,
 	// A program's own mistakes are told, too.
 	for _, wrong := range []scenarios.Activity{
 		{Jobs: []*arrivals.Jobs{{}}}, {Loads: []*arrivals.Loads{{}}},
-		{Schedules: []*arrivals.Schedule{{}}}, {Rollouts: []*arrivals.Rollouts{{}}},
+		{Schedules: []*arrivals.Schedule{{}}}, {Rollouts: []*arrivals.Rollouts{{}}}, {Reclaims: []*arrivals.Reclaims{{}}},
 	} {
 		_, err = (&scenarios.Scenario{Activity: wrong}).Events(1)
 		require.ErrorIs(t, err, arrivals.ErrSpec)

@@ -21,6 +21,17 @@ type TimelineSpec struct {
 	// Jobs are templates of work that is submitted again and again. A Job that is
 	// named here runs no pods at the start, suspended or not.
 	Jobs []JobTimelineSpec `json:"jobs,omitempty"`
+	// Reclaims are moments at which the cloud takes back spot instances.
+	Reclaims []ReclaimSpec `json:"reclaims,omitempty"`
+	// DailyReclaims repeats Reclaims each day.
+	DailyReclaims bool `json:"dailyReclaims,omitempty"`
+}
+
+// ReclaimSpec is notice for a part of the spot instances that run at a moment.
+type ReclaimSpec struct {
+	At metav1.Duration `json:"at"`
+	// Share of the spot instances, above 0 and up to 1; their number is rounded up.
+	Share float64 `json:"share"`
 }
 
 // ControllerTimelineSpec is what happens to one controller.

@@ -120,6 +120,7 @@ func (l *loader) activity(c *cluster, m located[*Manifest]) Activity {
 	for i := range spec.Jobs {
 		t.job(fmt.Sprintf("jobs[%d]", i), &spec.Jobs[i])
 	}
+	t.reclaims(spec)
 	t.activity.For = t.until
 	for _, e := range prefixed("spec.timeline", t.errs) {
 		l.problemAt(m.at, e)
@@ -218,6 +219,22 @@ func (t *timelineReader) controller(at, kind string, s *ControllerTimelineSpec) 
 		if t.spec(at, rollouts.Validate()) {
 			t.activity.Rollouts = append(t.activity.Rollouts, rollouts)
 		}
+	}
+}
+
+func (t *timelineReader) reclaims(s *TimelineSpec) {
+	if len(s.Reclaims) == 0 {
+		if s.DailyReclaims {
+			t.errs.add("dailyReclaims", "takes reclaims")
+		}
+		return
+	}
+	reclaims := &arrivals.Reclaims{Daily: s.DailyReclaims, Start: t.start, Until: t.until}
+	for _, r := range s.Reclaims {
+		reclaims.Times = append(reclaims.Times, arrivals.Reclaiming{At: r.At.Duration, Share: r.Share})
+	}
+	if t.spec("", reclaims.Validate()) {
+		t.activity.Reclaims = append(t.activity.Reclaims, reclaims)
 	}
 }
 

@@ -312,7 +312,7 @@ func (c *config) settings(s *scenarios.Scenario, seed uint64) (replay.Settings, 
 	settings.Cloud.SpotAllocation, settings.Cloud.SpotShortagesPerDay = replay.Allocation(c.allocation), c.shortages
 	switch {
 	case !c.interrupt:
-		settings.Cloud.Hazard = replay.NoHazard
+		settings.Cloud.Hazard, settings.Cloud.IgnoreReclaims = replay.NoHazard, true
 	case c.interruptions != asPublished:
 		settings.Cloud.Hazard = perDay(c.interruptions)
 	}

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Event is one thing that users do. Exactly one of the pointers is set.
+// Event is one thing that users do, or the cloud at a set time. Exactly one of the pointers is set.
 type Event struct {
 	// At is when, measured from the start.
 	At time.Duration
@@ -19,6 +19,8 @@ type Event struct {
 	Rollout *Rollout
 	// Load is the load on a controller that is scaled by an HPA.
 	Load *Load
+	// Reclaim is the cloud taking back spot instances.
+	Reclaim *Reclaim
 }
 
 // Submission is a pod that is submitted by itself, as that of a Job, and ends.
@@ -63,4 +65,10 @@ type Load struct {
 type Stream interface {
 	// Next returns the next event, and false once there is none.
 	Next() (Event, bool)
+}
+
+// Reclaim is notice from the cloud that it takes back a part of the spot instances that run at that moment.
+type Reclaim struct {
+	// Share of the instances, above 0 and up to 1; their number is rounded up.
+	Share float64
 }

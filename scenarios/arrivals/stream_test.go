@@ -173,6 +173,13 @@ func TestSchedules(t *testing.T) {
 	r.Daily, r.Start = true, 9*time.Hour
 	stream, err = r.Stream()
 	require.Len(t, drain(t, stream, err), 2, "after 1 and after 25 hours")
+
+	x := &arrivals.Reclaims{Until: 30 * time.Hour, Times: []arrivals.Reclaiming{{At: 2 * time.Hour, Share: 0.2}, {At: 15 * time.Hour, Share: 1}}}
+	stream, err = x.Stream()
+	require.Equal(t, []arrivals.Event{{At: 2 * time.Hour, Reclaim: &arrivals.Reclaim{Share: 0.2}}, {At: 15 * time.Hour, Reclaim: &arrivals.Reclaim{Share: 1}}}, drain(t, stream, err))
+	x.Daily = true
+	stream, err = x.Stream()
+	require.Len(t, drain(t, stream, err), 3)
 }
 
 func TestLoads(t *testing.T) {
@@ -337,6 +344,9 @@ func TestSpecErrors(t *testing.T) {
 		"rollouts: is empty": (&arrivals.Rollouts{Controller: types.NamespacedName{Name: "a"}, Kind: "Deployment", Until: hour}).Validate(),
 		"rollouts[0]: -1h0m0s is not": (&arrivals.Rollouts{
 			Controller: types.NamespacedName{Name: "a"}, Kind: "Deployment", Until: hour, Times: []time.Duration{-hour}}).Validate(),
+		"reclaims: is empty": (&arrivals.Reclaims{Until: hour}).Validate(),
+		"reclaims[0].share: 0 is not above 0|reclaims[1].share: NaN is not|reclaims[1].at: 0s is not after 0s": (&arrivals.Reclaims{
+			Until: hour, Times: []arrivals.Reclaiming{{}, {Share: math.NaN()}}}).Validate(),
 		"load: is missing|noise: 3 is not|noiseTime: -1h0m0s is not|step: 1ms is not from 1s": (&arrivals.Loads{
 			Controller: types.NamespacedName{Name: "a"}, Kind: "Deployment", Until: hour, Noise: 3, NoiseTime: -hour, Step: time.Millisecond}).Validate(),
 		"nodes: 0 is not|pods: 0 is not|nodeCPU: 5 is not|fill: 2 is not|for: 1m0s is not|namespace: \"A\"": arrivals.Synthetic{
@@ -357,6 +367,7 @@ func TestSpecErrors(t *testing.T) {
 		func() (arrivals.Stream, error) { return (&arrivals.Schedule{}).Stream() },
 		func() (arrivals.Stream, error) { return (&arrivals.Rollouts{}).Stream() },
 		func() (arrivals.Stream, error) { return (&arrivals.Loads{}).Stream(1) },
+		func() (arrivals.Stream, error) { return (&arrivals.Reclaims{}).Stream() },
 	} {
 		_, err := stream()
 		require.ErrorIs(t, err, arrivals.ErrSpec)

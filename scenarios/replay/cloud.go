@@ -35,6 +35,8 @@ type Cloud struct {
 	Hazard func(*instancetypes.InstanceType, *instancetypes.Offering) float64
 	// Notice is how long before an instance is reclaimed its owner is told: 2 minutes.
 	Notice time.Duration
+	// IgnoreReclaims has what the scenario's timeline says of spot instances not happen.
+	IgnoreReclaims bool
 	// SpotAllocation chooses between spot offerings.
 	SpotAllocation Allocation
 }

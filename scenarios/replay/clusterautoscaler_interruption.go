@@ -18,7 +18,6 @@ const taintInterrupted = "aws-node-termination-handler/spot-itn"
 // DaemonSet that tolerates everything and uses the network of its host, so it runs once the node
 // has joined, ready or not; a notice that came before is still there to be read.
 func (c *caController) noticed(n *node) error {
-	n.warned = true
 	if !c.handler || n.state < nodeJoined || n.state > nodeReady {
 		return nil
 	}

@@ -46,7 +46,7 @@ type replay struct {
 	broken error
 
 	// Luck of nodes and pods; each draws in the order in which they come.
-	nodeLuck, podLuck *rand.Rand
+	nodeLuck, podLuck, reclaimLuck *rand.Rand
 }
 
 type workloadKey struct {
@@ -109,7 +109,8 @@ func Run(ctx context.Context, s *scenarios.Scenario, a Autoscaler, settings Sett
 	r := &replay{ctx: ctx, scenario: s, settings: &settings, length: settings.For,
 		pods: map[*pod]struct{}{}, byID: map[kubescheduler.NodeID]*node{}, named: map[string]*node{}, workloads: map[workloadKey]*workload{},
 		nodeLuck: draws(settings.Seed, "nodes"), podLuck: draws(settings.Seed, "pods"),
-		meter: newMeter(settings.Step),
+		reclaimLuck: draws(settings.Seed, "reclaims"),
+		meter:       newMeter(settings.Step),
 	}
 	r.meter.commit(s.Commitments)
 	if r.length == 0 {
@@ -252,7 +253,7 @@ func (r *replay) at(when time.Duration, rank rank, do func() error) *event {
 // moment is the present as a date.
 func (r *replay) moment() time.Time { return r.begin.Add(r.now) }
 
-// nextArrival plans the users' next event.
+// nextArrival plans the next event of the timeline.
 func (r *replay) nextArrival() {
 	e, ok := r.stream.Next()
 	if !ok {
@@ -292,6 +293,8 @@ func (r *replay) arrive(e *arrivals.Event) error {
 			return err
 		}
 		w.load = e.Load.CPU
+	case e.Reclaim != nil && !r.settings.Cloud.IgnoreReclaims:
+		return r.reclaim(e.Reclaim.Share)
 	}
 	return nil
 }
@@ -433,6 +436,9 @@ func (r *replay) finishUp() (*Result, error) {
 func (r *replay) assumptions() []string {
 	out := r.settings.Latencies.assumptions()
 	out = append(out, r.settings.Cloud.assumptions()...)
+	if len(r.scenario.Activity.Reclaims) > 0 && !r.settings.Cloud.IgnoreReclaims {
+		out = append(out, "besides, the scenario's timeline has spot instances reclaimed at set times")
+	}
 	out = append(out, r.settings.DecisionTime.String(),
 		fmt.Sprintf("kube-scheduler takes %v a pod", r.settings.BindInterval))
 	return append(out, r.autoscaler.assumptions()...)

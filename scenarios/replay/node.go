@@ -396,11 +396,30 @@ func (r *replay) planInterruption(n *node) {
 	}
 }
 
+// reclaim gives notice for a share of the spot instances that run, drawn by chance, rounded up.
+func (r *replay) reclaim(share float64) error {
+	var spot []*node
+	for _, n := range r.nodes {
+		if n.billed() && !n.warned && n.pool.offering != nil && n.pool.offering.CapacityType() == requirements.CapacityTypeSpot {
+			spot = append(spot, n)
+		}
+	}
+	r.reclaimLuck.Shuffle(len(spot), func(i, j int) { spot[i], spot[j] = spot[j], spot[i] })
+	for _, n := range spot[:int(math.Ceil(share*float64(len(spot))))] {
+		if err := r.interrupt(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // interrupt gives notice that the cloud takes a spot instance back, and takes it back.
 func (r *replay) interrupt(n *node) error {
-	if !n.billed() {
+	if !n.billed() || n.warned {
 		return nil
 	}
+	n.warned = true
+	n.reclaim.cancel()
 	r.meter.interrupted()
 	notice := r.settings.Cloud.Notice
 	n.reclaim = r.at(r.now+notice, rankCloud, func() error {

@@ -96,6 +96,7 @@ func (s *scripted) join(i int) error {
 func (s *scripted) nodeObject(n *node) *corev1.Node { return n.obj }
 func (s *scripted) podUnschedulable(*pod)           {}
 func (s *scripted) podBound(*pod)                   {}
+func (s *scripted) podStarted(*pod)                 {}
 func (s *scripted) podChanged(*pod)                 {}
 func (s *scripted) podLeft(*pod, *node) error       { return nil }
 func (s *scripted) podGone(*pod)                    {}

@@ -19,6 +19,7 @@ type stage struct {
 	jobs         []string // entries of timeline.jobs
 	deployments  []string // entries of timeline.deployments
 	statefulSets []string // entries of timeline.statefulSets
+	reclaims     string   // entries of timeline.reclaims
 	objects      []string
 	capacityType string   // on-demand by default
 	zones        string   // us-east-1a by default
@@ -120,11 +121,12 @@ spec:
     jobs: %s
     deployments: %s
     statefulSets: %s
+    reclaims: [%s]
   nodeGroups:
   - {name: workers, instanceTypes: [m5.xlarge], zones: [%s], capacityType: %s, maxSize: 20}
 %s
   clusterAutoscaler: {%s}
-`, s.last, list(s.jobs), list(s.deployments), list(s.statefulSets), zones, capacityType, strings.Join(s.groups, "\n"), s.flags)
+`, s.last, list(s.jobs), list(s.deployments), list(s.statefulSets), s.reclaims, zones, capacityType, strings.Join(s.groups, "\n"), s.flags)
 	pool := fmt.Sprintf(`apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {name: workers}
