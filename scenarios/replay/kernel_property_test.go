@@ -92,10 +92,31 @@ func (a *auditor) recount(r *replay) error {
 	return nil
 }
 
-// drawStage draws users, their workloads and a cluster of one instance type.
+// drawStage draws users, their workloads and what nodes there may be.
 func drawStage(t *rapid.T) *stage {
 	x := &stage{last: time.Duration(rapid.IntRange(10, 60).Draw(t, "minutes")) * time.Minute}
 	x.capacityType = rapid.SampledFrom([]string{"spot", "on-demand"}).Draw(t, "capacity type")
+	if rapid.Bool().Draw(t, "more types") {
+		x.poolCapacity, x.types = "spot, on-demand", "m5.large, m5.xlarge, c5.large, c5.xlarge, r5.2xlarge"
+		x.groups = []string{
+			`  - {name: small, instanceTypes: [c5.large, m5.large], zones: [us-east-1a], capacityType: spot, maxSize: 9, priority: 5}`,
+			`  - {name: large, instanceTypes: [r5.2xlarge], zones: [us-east-1b], maxSize: 5, minSize: 1}`,
+		}
+	}
+	if rapid.Bool().Draw(t, "reclaims") {
+		x.reclaims = "{at: 5m, share: 0.5}, {at: 7m, share: 1}"
+	}
+	if rapid.Bool().Draw(t, "daemons") {
+		x.objects = append(x.objects, `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: default}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec: {tolerations: [{operator: Exists}], containers: [{name: main, image: main, resources: {requests: {cpu: 100m, memory: 64Mi}}}]}
+`)
+	}
 	x.zones = rapid.SampledFrom([]string{"us-east-1a", "us-east-1a, us-east-1b"}).Draw(t, "zones")
 	x.pool = rapid.SampledFrom([]string{"expireAfter: Never", "expireAfter: 15m", "expireAfter: 12m\n      terminationGracePeriod: 2m"}).Draw(t, "pool")
 	x.disruption = rapid.SampledFrom([]string{
@@ -107,7 +128,7 @@ func drawStage(t *rapid.T) *stage {
 		x.objects = append(x.objects, fmt.Sprintf("apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: class-%d}\nvalue: %d\n", i, value))
 	}
 	podSpec := func(name string) string {
-		return rapid.SampledFrom([]string{"", "", "priorityClassName: class-0, ", "priorityClassName: class-1, ", "terminationGracePeriodSeconds: 3, ",
+		return rapid.SampledFrom([]string{"", "", "priorityClassName: class-0, ", "priorityClassName: class-1, ", "terminationGracePeriodSeconds: 3, ", "tolerations: [{operator: Exists}], ",
 			"topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: " + name + "}}}], ",
 			"affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: " + name + "}}}]}}, ",
 		}).Draw(t, "pod spec")

@@ -22,6 +22,7 @@ type stage struct {
 	reclaims     string   // entries of timeline.reclaims
 	objects      []string
 	capacityType string   // on-demand by default
+	poolCapacity string   // of the node pool, if not that of the group
 	zones        string   // us-east-1a by default
 	types        string   // of the node pool, m5.xlarge by default
 	pool         string   // further fields of the node pool's template.spec
@@ -140,7 +141,7 @@ spec:
       - {key: node.kubernetes.io/instance-type, operator: In, values: [%s]}
       - {key: topology.kubernetes.io/zone, operator: In, values: [%s]}
   disruption: {%s}
-`, or(s.pool, "expireAfter: Never"), capacityType, or(s.types, "m5.xlarge"), zones,
+`, or(s.pool, "expireAfter: Never"), or(s.poolCapacity, capacityType), or(s.types, "m5.xlarge"), zones,
 		or(s.disruption, `consolidationPolicy: WhenEmptyOrUnderutilized, consolidateAfter: 30s, budgets: [{nodes: "100%"}]`))
 	return strings.Join(append([]string{head, pool}, s.objects...), "---\n")
 }
