@@ -51,7 +51,8 @@ type relations struct {
 
 // The methods below are the queueing hints of the default profile's plugins (EventsToRegister and
 // the hint functions of pkg/scheduler/framework/plugins): the reasons for which a pod that
-// failed may now do better, as the plugins see it. They look at the event alone. A pod that they
+// failed may now do better, as the plugins see it. They are held against the plugins themselves, but for
+// those of volumes. They look at the event alone. A pod that they
 // wake often fails again; one that could be placed now and then is not woken, as after the end of
 // a pod whose anti-affinity kept others away. Events of storage are not known.
 
@@ -224,7 +225,7 @@ func matchesAll(terms []feasibility.Term, o *Class) bool {
 // gained reports whether a node can allocate more of anything that the class requests.
 func gained(c *Class, was, is *feasibility.Profile) bool {
 	for name := range c.filter.Requests.List() {
-		if is.Allocatable.Get(name) > was.Allocatable.Get(name) {
+		if c.filter.Requests.Get(name) > 0 && is.Allocatable.Get(name) > was.Allocatable.Get(name) {
 			return true
 		}
 	}

@@ -1,6 +1,11 @@
 package kubescheduler
 
 import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -113,4 +118,54 @@ func class(t *testing.T, s *Scheduler, p *corev1.Pod) *Class {
 	c, err := s.Class(p)
 	require.NoError(t, err)
 	return c
+}
+
+// change draws what becomes of a node.
+func change(rng *rand.Rand, n *corev1.Node) *corev1.Node {
+	after := n.DeepCopy()
+	switch rng.IntN(5) {
+	case 0:
+		after.Spec.Taints = nil
+	case 1:
+		tainted(corev1.TaintEffectNoSchedule, "hard")(after)
+	case 2:
+		after.Spec.Unschedulable = !after.Spec.Unschedulable
+	case 3:
+		after.Labels = randomNode(rng, n.Name).Labels
+	case 4:
+		after.Status.Allocatable = randomNode(rng, n.Name).Status.Allocatable
+	}
+	return after
+}
+
+// plugins are the reasons of the plugins that testdata/hints.txt has a bit for, in the order of the bits.
+var plugins = []Reasons{ReasonsOf(Unschedulable), ReasonsOf(Taint), ReasonsOf(NodeAffinity), ReasonsOf(Ports), ReasonsOf(Resources), bySpread, byPodAffinity}
+
+// Hints are those of the plugins of kube-scheduler 1.35.0. testdata/hints.txt has what these say, a line for each seed, of
+// a node that comes, changes and goes and of another pod that is bound and goes.
+func TestHintsAreTheOriginals(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("testdata", "hints.txt"))
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	require.Len(t, lines, 600)
+	for seed, line := range lines {
+		rng := rand.New(rand.NewPCG(uint64(seed), 11))
+		before := randomNode(rng, "node")
+		after := change(rng, before)
+		s, id := withNode(t, before)
+		pod, other := class(t, s, randomPod(rng, "pod")), class(t, s, randomPod(rng, "other"))
+		got := []Reasons{s.NodeAddedHint(pod, id)}
+		require.NoError(t, s.UpdateNode(id, after))
+		got = append(got, s.NodeUpdatedHint(pod, id, before), s.NodeRemovedHint(pod, before), s.PodAddedHint(pod, other), s.PodRemovedHint(pod, other))
+		for i, text := range strings.Fields(line) {
+			want, err := strconv.ParseUint(text, 16, 8)
+			require.NoError(t, err)
+			for bit, reasons := range plugins {
+				if reasons == bySpread && !s.relationsOf(pod).spreads {
+					continue // it cannot have failed of that, whatever the plugin says
+				}
+				require.Equal(t, want>>bit&1 == 1, got[i].Overlap(reasons), "seed %d, event %d, plugin %d", seed, i, bit)
+			}
+		}
+	}
 }
