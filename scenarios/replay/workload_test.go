@@ -69,7 +69,7 @@ func TestRollingUpdateStaysWithinBounds(t *testing.T) {
 				var done time.Duration
 				peak, fewest := 0, 8
 				r, _ := x.play(t, a, watch("Deployment", "web", func(now time.Duration, w *workload) {
-					if now < 10*time.Minute {
+					if now < 10*time.Minute || done > 0 { // later, nodes that have become superfluous are emptied
 						return
 					}
 					running, current := 0, 0
@@ -82,7 +82,7 @@ func TestRollingUpdateStaysWithinBounds(t *testing.T) {
 						}
 					}
 					peak, fewest = max(peak, len(w.pods)), min(fewest, running)
-					if current == 8 && done == 0 && now > 10*time.Minute {
+					if current == 8 && now > 10*time.Minute {
 						done = now
 					}
 				}))
