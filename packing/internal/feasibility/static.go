@@ -137,7 +137,13 @@ func (u *Universe) hashKind(n *corev1.Node) uint64 {
 		}
 	}
 	for i := range n.Spec.Taints {
-		sum = bits.RotateLeft64(sum, 1) + maphash.String(u.seed, n.Spec.Taints[i].Key)
+		t := &n.Spec.Taints[i]
+		for _, s := range [...]string{t.Key, t.Value, string(t.Effect)} {
+			sum = bits.RotateLeft64(sum, 1) + maphash.String(u.seed, s)
+		}
+	}
+	if n.Spec.Unschedulable {
+		sum++
 	}
 	return sum
 }
