@@ -259,18 +259,6 @@ func (c *Candidate) expires() time.Duration {
 	return after.Duration
 }
 
-// stateCost counts the pods that have not ended and belong to no DaemonSet
-// (pkg/controllers/state/statenode.go, DisruptionCost).
-func stateCost(n *packing.Node) float64 {
-	var counted []*corev1.Pod
-	for _, pod := range n.Pods {
-		if !disruption.Terminal(pod) && !disruption.OwnedByDaemonSet(pod) {
-			counted = append(counted, pod)
-		}
-	}
-	return disruption.NodeCost(counted)
-}
-
 // blocked says why no candidate can be made of a node, in Karpenter's order of checks.
 func (c *cluster) blocked(n *knownNode, pool *packing.NodePool, v *movability) string {
 	switch {

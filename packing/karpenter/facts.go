@@ -17,7 +17,8 @@ import (
 // nodeFacts are what a Node object says, whatever pods are on it.
 type nodeFacts struct {
 	object *corev1.Node
-	seen   int // the last pack that asked for them
+	seen   int        // the last pack that asked for them
+	last   *knownNode // the node with its pods, as last read
 
 	initialized bool
 	// owner is the name of its node pool, ownerAt the place of that among the packer's, -1 if it is unknown;
@@ -36,6 +37,7 @@ type nodeFacts struct {
 	// For consolidation: protected nodes are left alone, and so are those that lack a label.
 	protected    bool
 	lacks        string
+	spot         bool
 	instanceType *instancetypes.InstanceType
 	price        float64
 	tracked      float64 // price in the books of its pool, which want to know zone and capacity type
@@ -97,6 +99,7 @@ func (m *memory) factsOf(src *packing.Node) (*nodeFacts, error) {
 	}
 	m.dims.AddAll(f.allocatable)
 	f.protected = src.Annotations[disruption.AnnotationDoNotDisrupt] == "true"
+	f.spot = src.Labels[requirements.LabelCapacityType] == requirements.CapacityTypeSpot
 	for _, key := range [...]string{corev1.LabelTopologyZone, requirements.LabelCapacityType} {
 		if _, ok := src.Labels[key]; !ok {
 			f.lacks = key

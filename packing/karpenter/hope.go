@@ -24,7 +24,7 @@ func (c *cluster) hopeFor(gone []*Candidate) *hope {
 		!c.sim.p.m.nodeKeys[requirements.LabelCapacityType]}
 	for _, cand := range gone {
 		h.price += cand.Price
-		h.spotStays = h.spotStays && cand.capacityType() == requirements.CapacityTypeSpot
+		h.spotStays = h.spotStays && cand.node.spot
 	}
 	return h
 }

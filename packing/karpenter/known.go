@@ -21,9 +21,10 @@ type knownNode struct {
 	was  packing.Node // the struct as it was compiled, with a copy of the list of pods
 	seen int          // the last pack that it was part of
 
-	active  bool    // takes pods; a node being deleted only counts for topologies
-	demands []int32 // of its pods that have not ended
-	daemons []int32 // those of them that are daemon pods
+	active  bool       // takes pods; a node being deleted only counts for topologies
+	pods    []knownPod // in the order of the list
+	demands []int32    // of its pods that have not ended
+	daemons []int32    // those of them that are daemon pods
 	ports   []hostPort
 	settles time.Time // see [Packer.settles]
 
@@ -63,9 +64,9 @@ type antiRun struct {
 
 // movability is what consolidation knows of a node that does not change by itself.
 type movability struct {
-	cost         float64 // NodeCost of the pods to be moved
-	rescheduling float64
-	state        float64
+	cost         float64       // of the node with the pods to be moved
+	rescheduling float64       // of all pods, negative costs too
+	state        float64       // of the node with the pods that count
 	pods         []*corev1.Pod // to be moved
 	ids          []podID       // of those, once a simulation needed them
 	protected    bool          // some pod has the annotation do-not-disrupt
@@ -138,36 +139,88 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 		return nil, err
 	}
 	k.settles = m.w.packer.settles(k)
-	return k, m.readPods(k)
+	if err := m.readPods(k); err != nil {
+		return nil, err
+	}
+	k.nodeFacts.last = k
+	return k, nil
 }
 
-// readPods takes in the pods bound to a node.
+// readPods takes in the pods bound to a node. Most of them were there when the node was last read.
 func (m *memory) readPods(k *knownNode) error {
+	k.pods = make([]knownPod, len(k.Pods))
 	k.demands = make([]int32, 0, len(k.Pods))
-	for _, pod := range k.Pods {
-		if isTerminal(pod) {
+	before, at := k.nodeFacts.last, 0
+	for i, pod := range k.Pods {
+		p := &k.pods[i]
+		if before != nil {
+			if found := slices.Index(before.was.Pods[min(at, len(before.was.Pods)):], pod); found >= 0 {
+				at += found
+				*p = before.pods[at]
+				at++
+			}
+		}
+		if !p.read {
+			if err := m.readPod(p, pod); err != nil {
+				return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+			}
+		}
+		if p.terminal {
 			continue
 		}
-		demand, err := m.demandID(pod)
-		if err != nil {
-			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		k.demands = append(k.demands, p.demand)
+		if p.daemon {
+			k.daemons = append(k.daemons, p.demand)
 		}
-		ports, err := hostPortsOf(pod)
-		if err != nil {
-			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		k.ports = append(k.ports, p.ports...)
+		k.hasVolumes = k.hasVolumes || p.claims
+		if p.anti >= 0 {
+			k.anti = countAnti(k.anti, p.anti)
 		}
-		k.demands = append(k.demands, demand)
-		if isDaemonPod(pod) {
-			k.daemons = append(k.daemons, demand)
-		}
-		k.ports = append(k.ports, ports...)
-		for i := range pod.Spec.Volumes {
-			_, claims := claimName(pod, &pod.Spec.Volumes[i])
-			k.hasVolumes = k.hasVolumes || claims
-		}
-		if hasRequiredAntiAffinity(pod) {
-			k.anti = countAnti(k.anti, m.antiOf(pod))
-		}
+	}
+	return nil
+}
+
+// knownPod is what is remembered of a pod on a node.
+type knownPod struct {
+	read             bool
+	terminal, daemon bool
+	claims           bool // it has volumes
+	demand           int32
+	anti             int32 // number of the anti-affinity that it requires, -1 if none
+	ports            []hostPort
+
+	// For consolidation: moves says that its node's disruption moves it, counts that it counts for the cost of a
+	// node that is blocked, annotated that it has the annotation do-not-disrupt.
+	moves, counts, annotated bool
+	eviction                 float64 // its cost
+	id                       podID   // once a simulation needed it
+	identified               bool
+}
+
+func (m *memory) readPod(p *knownPod, pod *corev1.Pod) error {
+	_, annotated := pod.Annotations[disruption.AnnotationDoNotDisrupt]
+	*p = knownPod{
+		read: true, terminal: isTerminal(pod), daemon: isDaemonPod(pod), anti: -1,
+		moves: disruption.Reschedulable(pod), counts: !disruption.Terminal(pod) && !disruption.OwnedByDaemonSet(pod), annotated: annotated,
+		eviction: disruption.EvictionCost(pod),
+	}
+	if p.terminal {
+		return nil
+	}
+	var err error
+	if p.demand, err = m.demandID(pod); err != nil {
+		return err
+	}
+	if p.ports, err = hostPortsOf(pod); err != nil {
+		return err
+	}
+	for i := range pod.Spec.Volumes {
+		_, claims := claimName(pod, &pod.Spec.Volumes[i])
+		p.claims = p.claims || claims
+	}
+	if hasRequiredAntiAffinity(pod) {
+		p.anti = m.antiOf(pod)
 	}
 	return nil
 }
@@ -277,33 +330,47 @@ func (m *memory) movabilityOf(k *knownNode) *movability {
 	if k.move != nil {
 		return k.move
 	}
-	v := &movability{state: stateCost(k.Node), rescheduling: disruption.ReschedulingCost(k.Pods)}
-	for _, pod := range k.Pods {
-		if disruption.Reschedulable(pod) {
-			v.pods = append(v.pods, pod)
+	v := &movability{cost: disruption.NodeBaseCost, state: disruption.NodeBaseCost}
+	for i := range k.pods {
+		p := &k.pods[i]
+		v.rescheduling += p.eviction
+		if p.counts {
+			v.state += max(0, p.eviction)
 		}
-		_, annotated := pod.Annotations[disruption.AnnotationDoNotDisrupt]
-		v.protected = v.protected || annotated
+		if p.moves {
+			v.pods = append(v.pods, k.Pods[i])
+			v.cost += max(0, p.eviction)
+		}
+		v.protected = v.protected || p.annotated
 	}
-	v.cost = disruption.NodeCost(v.pods)
 	k.move = v
 	return v
 }
 
 // idsOf numbers the pods that a node's disruption moves.
-func (m *memory) idsOf(v *movability) ([]podID, error) {
+func (m *memory) idsOf(k *knownNode) error {
+	v := k.move
 	if v.ids != nil || len(v.pods) == 0 {
-		return v.ids, nil
+		return nil
 	}
-	ids := make([]podID, len(v.pods))
-	for i, pod := range v.pods {
-		var err error
-		if ids[i], err = m.identify(pod); err != nil {
-			return nil, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	ids := make([]podID, 0, len(v.pods))
+	for i := range k.pods {
+		p := &k.pods[i]
+		if !p.moves {
+			continue
 		}
+		if !p.identified {
+			pod := k.Pods[i]
+			var err error
+			if p.id, err = m.identify(pod); err != nil {
+				return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+			}
+			p.identified = true
+		}
+		ids = append(ids, p.id)
 	}
 	v.ids = ids
-	return ids, nil
+	return nil
 }
 
 // check reads the constraints of the pods that a node's disruption moves, so that

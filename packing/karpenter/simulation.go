@@ -47,7 +47,7 @@ func (c *cluster) newSimulator(candidates []*Candidate) error {
 		if cand.Blocked != "" && cand.node.active {
 			continue
 		}
-		if _, err := p.m.idsOf(cand.known); err != nil {
+		if err := p.m.idsOf(cand.node); err != nil {
 			return err
 		}
 		if err := p.check(cand.known); err != nil {

@@ -97,18 +97,9 @@ func (c *cluster) validate(ctx context.Context, cmd *Command, found []*Candidate
 // in the command's order (the original's is that of a Go map), without those that its
 // method would not take any more.
 func (c *cluster) again(cmd *Command) []*Candidate {
-	byName := make(map[string]*Candidate, len(cmd.Candidates))
-	for _, before := range cmd.Candidates {
-		byName[before.Node.Name] = nil
-	}
-	for _, cand := range c.byPosition {
-		if _, asked := byName[cand.Node.Name]; asked {
-			byName[cand.Node.Name] = cand
-		}
-	}
 	var found []*Candidate
 	for _, before := range cmd.Candidates {
-		cand := byName[before.Node.Name]
+		cand := c.named(before.Node.Name, before.position)
 		if cand == nil {
 			continue
 		}
@@ -120,6 +111,22 @@ func (c *cluster) again(cmd *Command) []*Candidate {
 		}
 	}
 	return found
+}
+
+// named returns a candidate by the name of its node, nil if there is none. It is looked for first where it was in the
+// list of nodes, then before, as nodes that have gone leave no gap.
+func (c *cluster) named(name string, position int) *Candidate {
+	for i := min(position, len(c.byPosition)-1); i >= 0; i-- {
+		if cand := c.byPosition[i]; cand.Node.Name == name {
+			return cand
+		}
+	}
+	for i := position + 1; i < len(c.byPosition); i++ {
+		if cand := c.byPosition[i]; cand.Node.Name == name {
+			return cand
+		}
+	}
+	return nil
 }
 
 // validateEmpty keeps of a command of emptiness what still may go: it stands for

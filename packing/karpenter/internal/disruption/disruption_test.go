@@ -85,14 +85,6 @@ func TestEvictionCost(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 	}
-	negative := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1.PodDeletionCost: "-268435456"}}}
-	pods := []*corev1.Pod{{}, negative}
-	if got := NodeCost(pods); got != 2 { // 1 + 1 + max(0, -1)
-		t.Errorf("NodeCost = %v, want 2", got)
-	}
-	if got := ReschedulingCost(pods); got != 0 { // 1 - 1
-		t.Errorf("ReschedulingCost = %v, want 0", got)
-	}
 }
 
 func TestLifetimeRemaining(t *testing.T) {

@@ -4,7 +4,6 @@
 package disruption
 
 import (
-	"math"
 	"strconv"
 	"time"
 
@@ -126,27 +125,9 @@ func EvictionCost(p *corev1.Pod) float64 {
 	return min(max(cost, -maxEvictionCost), maxEvictionCost)
 }
 
-// NodeBaseCost is the cost of disrupting a node without pods.
+// NodeBaseCost is the cost of disrupting a node without pods. Each pod adds its eviction cost if that is
+// positive: the denominator of the savings ratio (pkg/controllers/disruption/types.go).
 const NodeBaseCost = 1.0
-
-// NodeCost is the base cost and the positive eviction costs of pods: the
-// denominator of the savings ratio (pkg/controllers/disruption/types.go).
-func NodeCost(pods []*corev1.Pod) float64 {
-	cost := NodeBaseCost
-	for _, p := range pods {
-		cost += math.Max(0, EvictionCost(p))
-	}
-	return cost
-}
-
-// ReschedulingCost is the sum of the eviction costs of pods, negative ones too.
-func ReschedulingCost(pods []*corev1.Pod) float64 {
-	cost := 0.0
-	for _, p := range pods {
-		cost += EvictionCost(p)
-	}
-	return cost
-}
 
 // LifetimeRemaining is the share of a node's lifetime, from 0 to 1, that is left
 // before it expires; 1 if it never does.
