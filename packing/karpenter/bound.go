@@ -109,6 +109,9 @@ func (p *problem) antiTerms(id int32) ([]antiTerm, error) {
 
 // compileBound collects the anti-affinity of pods on nodes.
 func (p *problem) compileBound() error {
+	if len(p.m.antiSpecList) == 0 {
+		return nil
+	}
 	var byIdentity []*antiBound
 	for _, n := range p.nodes {
 		for _, run := range p.antiRuns(n) {

@@ -46,12 +46,10 @@ type Candidate struct {
 
 	poolAt    int           // among the packer's, if there is a pool
 	position  int           // of the node in the snapshot
-	pods      []*corev1.Pod // the pods to be moved
-	moving    []*corev1.Pod // those of them that would leave now, once a simulation needed them
+	moving    []*corev1.Pod // the pods that would leave now, once a simulation needed them
 	movingIDs []podID
 	node      *knownNode
 	known     *movability // once the node is judged
-	labels    requirements.Set
 }
 
 // SavingsRatio is the price over the disruption cost; consolidation takes the highest first.
@@ -240,8 +238,7 @@ func (c *cluster) judgeAnew(cand *Candidate) {
 	if cand.Blocked = c.blocked(k, cand.Pool, v); cand.Blocked != "" {
 		return
 	}
-	cand.InstanceType, cand.Price, cand.labels = k.instanceType, k.price, k.labels
-	cand.pods, cand.DisruptionCost = v.pods, v.cost
+	cand.InstanceType, cand.Price, cand.DisruptionCost = k.instanceType, k.price, v.cost
 	expire := cand.expires()
 	cand.LifetimeCost = v.rescheduling * disruption.LifetimeRemaining(n.CreationTimestamp.Time, c.now, expire, expire == 0)
 	cand.Excluded, cand.Empty = excluded(cand, k.nodeFacts)

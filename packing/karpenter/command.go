@@ -40,7 +40,7 @@ func (c *Command) Plan(s *packing.Snapshot) (*packing.Snapshot, *packing.Plan) {
 	going := map[*packing.Node]bool{}
 	for _, cand := range c.Candidates {
 		going[cand.Node] = true
-		for _, pod := range cand.pods {
+		for _, pod := range cand.known.pods {
 			reduced.Pods = append(reduced.Pods, evicted(pod))
 			leave(pod, "the command has no place for it")
 		}

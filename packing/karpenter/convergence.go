@@ -127,7 +127,7 @@ func execute(s *packing.Snapshot, cmd *Command, name string) (*packing.Snapshot,
 	}
 	next.Pods = slices.Clone(s.Pods)
 	for _, cand := range cmd.Candidates {
-		for _, pod := range cand.pods {
+		for _, pod := range cand.known.pods {
 			moved := evicted(pod)
 			if n := destination[pod]; n != nil {
 				moved.Spec.NodeName = n.Name

@@ -191,10 +191,11 @@ func (r *run) nodeRefusal(c *class, d *demand, n *nodeState) string {
 	if c.volumes != nil {
 		mounts = c.volumes.mounts
 	}
-	if driver, over := n.volumes.exceeds(n.limits, mounts); over {
+	ports, volumes := n.use()
+	if driver, over := volumes.exceeds(n.limits, mounts); over {
 		return fmt.Sprintf("would exceed the limit of volumes (driver=%s, limit=%d)", driver, n.limits[driver])
 	}
-	if conflict(c.ports, n.ports) {
+	if conflict(c.ports, ports) {
 		return "a host port is taken"
 	}
 	for i, want := range d.amounts {

@@ -18,6 +18,9 @@ type node struct {
 	host     int32          // number of the host name
 	settling bool           // within consolidateAfter: it takes no displaced pods
 	set      compiled.SetID // labels that some decision reads, without the host name
+	takes    bool           // pods, as long as there is room
+	tainted  bool
+	overfull bool // it has no room for any
 }
 
 // readNodes takes in the daemon sets and the nodes, in the snapshot's order. All
@@ -61,6 +64,7 @@ func (p *problem) compileNodes() error {
 		n.set = m.setOf(n.nodeFacts, p.volumesByHost)
 		n.settling = settling && p.snapshot.Now.Before(n.settles)
 		m.settle(n.knownNode)
+		n.takes, n.tainted, n.overfull = n.active, len(n.taints) > 0, n.knownNode.overfull
 	}
 	p.hostNames = hosts.names
 	p.hosts = len(hosts.names)

@@ -26,12 +26,16 @@ func (r *run) prepareLimits() {
 	all := r.p.shared
 	if all.left == nil {
 		all.left = make([]poolLimits, len(r.w.packer.pools))
+		limited := false
 		for i, pl := range r.w.packer.pools {
 			all.left[i] = startLimits(pl, r.p.dims)
+			limited = limited || pl.limited
 		}
-		for _, n := range r.p.nodes {
-			if n.knownNode.active && n.pool >= 0 {
-				all.left[n.pool].take(n.capacity, 1)
+		if limited {
+			for _, n := range r.p.nodes {
+				if n.takes && n.pool >= 0 {
+					all.left[n.pool].take(n.capacity, 1)
+				}
 			}
 		}
 	}

@@ -204,7 +204,7 @@ func (o *claimOptions) dropSameTypes(gone []*Candidate) bool {
 		price, found := 0.0, false
 		for i := range c.InstanceType.Offerings {
 			of := &c.InstanceType.Offerings[i]
-			if c.labels.Compatible(of.Requirements, o.wellKnown) == nil && (!found || of.Price < price) {
+			if c.node.labels.Compatible(of.Requirements, o.wellKnown) == nil && (!found || of.Price < price) {
 				price, found = of.Price, true
 			}
 		}

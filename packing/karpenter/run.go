@@ -93,6 +93,14 @@ type nodeState struct {
 	volumes   volumeUsage
 }
 
+// use returns the host ports and volumes that are taken.
+func (n *nodeState) use() ([]hostPort, volumeUsage) {
+	if n.touched {
+		return n.ports, n.volumes
+	}
+	return n.node.ports, n.node.volumes
+}
+
 // claim is a node that the run wants to launch, Karpenter's NodeClaim.
 type claim struct {
 	pool     int

@@ -71,11 +71,7 @@ func newShared(p *problem) *shared {
 
 // restore has a node as a run finds it first.
 func (s *shared) restore(i int32, n *node) {
-	s.states[i] = nodeState{
-		node: n, active: n.knownNode.active, set: n.set,
-		available: n.knownNode.available, ports: n.ports[:len(n.ports):len(n.ports)], volumes: n.volumes,
-		own: s.states[i].own,
-	}
+	s.states[i] = nodeState{node: n, active: n.takes, set: n.set, available: n.knownNode.available, own: s.states[i].own}
 }
 
 // restart undoes what the last run changed.
@@ -93,6 +89,7 @@ func (s *shared) touch(i int32) *nodeState {
 		n.touched = true
 		n.own = append(n.own[:0], n.available...)
 		n.available = n.own
+		n.ports, n.volumes = slices.Clip(n.node.ports), n.node.volumes
 		s.changed = append(s.changed, i)
 	}
 	return n
@@ -119,7 +116,7 @@ func (p *problem) placesOf(c *class) *places {
 	last, at := compiled.SetID(-1), int32(-1)
 	of := p.w.bucketOf[:0] // the bucket of each node, -1 if it takes none
 	for _, n := range p.nodes {
-		if !n.knownNode.active || n.overfull || !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
+		if !n.takes || n.overfull || n.tainted && !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
 			of = append(of, -1)
 			continue
 		}

@@ -119,7 +119,7 @@ func (c *cluster) question(gone []*Candidate) (*problem, error) {
 	q.gone = c.gone
 	n := c.sim.pending + len(c.deleting)
 	for _, cand := range gone {
-		n += len(cand.pods)
+		n += len(cand.known.pods)
 	}
 	q.begin(n)
 	for i, pod := range c.sim.waiting {

@@ -142,7 +142,8 @@ func (r *run) tryNode(c *class, d *demand, n *nodeState, outcomes []compiled.Set
 			return 0, full
 		}
 	}
-	if len(c.ports) > 0 && conflict(c.ports, n.ports) {
+	ports, volumes := n.use()
+	if len(c.ports) > 0 && conflict(c.ports, ports) {
 		return 0, never
 	}
 	if len(n.limits) > 0 {
@@ -150,7 +151,7 @@ func (r *run) tryNode(c *class, d *demand, n *nodeState, outcomes []compiled.Set
 		if c.volumes != nil {
 			mounts = c.volumes.mounts
 		}
-		if _, over := n.volumes.exceeds(n.limits, mounts); over {
+		if _, over := volumes.exceeds(n.limits, mounts); over {
 			return 0, never
 		}
 	}
