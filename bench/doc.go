@@ -10,4 +10,7 @@
 // pods that a plan leaves are reported as the metric "left". With -short sizes
 // end at 1,000 pods; sizes beyond one that took more than five seconds are skipped (-v says so),
 // unless they are named alone.
+//
+// Replay measures whole replays of scenarios over virtual time: a recorded workload, and a week of a large cluster, in which
+// peak-MB is the most that the heap took.
 package bench

@@ -37,6 +37,7 @@ type config struct {
 	step         time.Duration
 	decisionTime string
 	noHandler    bool
+	list         bool
 
 	// What the cloud does.
 	allocation    string
@@ -70,6 +71,7 @@ Usage: go run ./examples/replay [flags]
 
   -scenario NAME|PATH|-   an embedded scenario, a file or directory of Kubernetes manifests, a .csv trace, or standard
                           input (default: day)
+  -list                   list the embedded scenarios, and how long those with a timeline last
   -trace FILE             play a recorded workload, in the columns of Alibaba's cluster-trace-gpu-v2023
   -for DURATION           how long to play, such as 24h (default: as long as the timeline lasts; needed without one)
   -engine NAME            karpenter, cluster-autoscaler, or both with a comma (default: both)
@@ -115,6 +117,7 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.scenario, "scenario", "day", "")
+	flags.BoolVar(&c.list, "list", false, "")
 	flags.DurationVar(&c.length, "for", 0, "")
 	flags.Var(&engines, "engine", "")
 	flags.StringVar(&c.region, "region", "", "")
@@ -275,7 +278,7 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	if c.trace != "" {
 		return c.lasting(readTrace(c.trace, opts))
 	}
-	known := slices.Concat(scenarios.Timelines(), scenarios.Names())
+	known := embedded()
 	if slices.Contains(known, c.scenario) {
 		return c.lasting(scenarios.Named(c.scenario, opts...))
 	}
@@ -285,6 +288,9 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	}
 	return c.lasting(s, err)
 }
+
+// embedded are the names of the embedded scenarios, those with a timeline first.
+func embedded() []string { return slices.Concat(scenarios.Timelines(), scenarios.Names()) }
 
 // readTrace reads a recorded workload, whatever the file is called.
 func readTrace(path string, opts []scenarios.Option) (*scenarios.Scenario, error) {

@@ -42,6 +42,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitOK
 	case c == nil:
 		return badInput(stderr, err)
+	case err == nil && c.list:
+		return list(stdout, stderr)
 	}
 	s, loadErr := c.load(stdin)
 	if err := errors.Join(err, loadErr); err != nil {
@@ -70,6 +72,22 @@ func badInput(stderr io.Writer, err error) int {
 func cannotWrite(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "writing the replay: %v\n", err)
 	return exitFailed
+}
+
+func list(stdout, stderr io.Writer) int {
+	for _, name := range embedded() {
+		s, err := scenarios.Named(name)
+		if err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitFailed
+		}
+		lasts := "with -for"
+		if s.Horizon() > 0 {
+			lasts = s.Horizon().String()
+		}
+		fmt.Fprintf(stdout, "%-13s %-9s %s\n", name, lasts, s.Description)
+	}
+	return exitOK
 }
 
 // play replays the scenario under each autoscaler, once or with many seeds, and

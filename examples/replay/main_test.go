@@ -41,6 +41,13 @@ func TestUsage(t *testing.T) {
 	within(t, out)
 }
 
+func TestList(t *testing.T) {
+	status, out, errs := command(t, "", "-list")
+	if status != exitOK || errs != "" || strings.Count(out, "\n") != len(embedded()) || !strings.HasPrefix(out, "day ") {
+		t.Errorf("-list: status %d, stdout %q, stderr %q", status, out, errs)
+	}
+}
+
 // Bad usage lists every problem at once and plays nothing.
 func TestBadUsage(t *testing.T) {
 	tests := []struct {

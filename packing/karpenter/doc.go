@@ -68,7 +68,9 @@
 //
 // [Packer.Disrupt] is one pass of the controller: it stops at the first command, within
 // limits that stand for the controller's time-outs and for what it remembers of earlier
-// passes, and says how much work that was. [Packer.Validate] is what the controller repeats
+// passes, and says how much work that was. It does not say why other nodes stay, and so it passes over candidates
+// without a simulation where it is plain that nothing would come of one: their pods, placed one by one on the nodes that
+// stay, leave some over for which a new node would be no cheaper. [Packer.Validate] is what the controller repeats
 // 15 seconds later, before it executes the command. Waiting pods that nodes being deleted
 // list as well come with those nodes.
 //
