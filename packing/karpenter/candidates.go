@@ -86,8 +86,8 @@ type cluster struct {
 	effort *MethodEffort // of the method that is at work
 	// brief: of a node that stays nobody asks why.
 	brief bool
-	// stragglers are the pods that are part of every simulation, in no order, once a walk needed them;
-	// walkable says whether a walk tells where they go.
+	// stragglers are the pods that are part of every simulation, those that wait before those of nodes that are
+	// going, once a walk needed them; walkable says whether a walk tells where they go.
 	stragglers                []movingKind
 	stragglersKnown, walkable bool
 }

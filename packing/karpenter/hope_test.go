@@ -106,7 +106,7 @@ func hopefulCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
 		s.Pods = nil
 	}
 	for i, pod := range pods {
-		pod.UID = types.UID(fmt.Sprint(rng.IntN(1000)))
+		pod.UID = types.UID(fmt.Sprint(rng.IntN(20)))
 		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(200*(1+rng.IntN(12))), resource.DecimalSI)}
 		if rng.IntN(8) == 0 {
 			pod.Status.Phase = corev1.PodPending

@@ -1,7 +1,9 @@
 package karpenter
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -79,7 +81,8 @@ func (m *memory) compareKinds(a, b *movingKind) int {
 			return int(c)
 		}
 	}
-	return ageOf(a.pod, 0).compare(ageOf(b.pod, 1), []*corev1.Pod{a.pod, b.pod})
+	x, y := ageOf(a.pod, 0), ageOf(b.pod, 0)
+	return cmp.Or(cmp.Compare(x.created, y.created), cmp.Compare(x.uid, y.uid), strings.Compare(string(a.pod.UID), string(b.pod.UID)))
 }
 
 // fitting are the nodes that have room for one pod of a kind, in the order in which they are tried, as far as

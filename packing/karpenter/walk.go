@@ -59,7 +59,7 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 	if len(gone) == 1 && len(c.stragglers) == 0 {
 		return c.walkersOf(gone[0])
 	}
-	queue := append(c.sim.p.w.prospects.queue[:0], c.stragglers...)
+	queue := append(c.sim.p.w.prospects.queue[:0], c.stragglers[:c.sim.pending]...)
 	for _, cand := range gone {
 		kinds, ok := c.walkersOf(cand)
 		if !ok {
@@ -67,6 +67,7 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 		}
 		queue = append(queue, kinds...)
 	}
+	queue = append(queue, c.stragglers[c.sim.pending:]...) // in the order of the question, which equals keep
 	c.sim.p.m.sortKinds(queue)
 	c.sim.p.w.prospects.queue = queue
 	return queue, true
