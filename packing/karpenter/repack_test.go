@@ -225,6 +225,8 @@ func TestRepackDecidesAsAFreshPacker(t *testing.T) {
 			}
 			if cmd != nil {
 				commands++
+				c.step()
+				compareValidations(t, where, warm, fresh, cmd, &c.s)
 			}
 			if step%8 == 0 {
 				compareConsolidations(t, where, warm, fresh, &s)
@@ -233,6 +235,24 @@ func TestRepackDecidesAsAFreshPacker(t *testing.T) {
 	}
 	if placed < 200 || commands < 60 {
 		t.Errorf("%d pods placed, %d commands: the clusters show too little", placed, commands)
+	}
+}
+
+func compareValidations(t *testing.T, where string, warm, fresh *Packer, cmd *Command, s *packing.Snapshot) {
+	t.Helper()
+	got, err := warm.Validate(context.Background(), cmd, s)
+	if err != nil {
+		t.Fatal(where, err)
+	}
+	want, err := fresh.Validate(context.Background(), cmd, s)
+	if err != nil {
+		t.Fatal(where, err)
+	}
+	told := func(v *Validation) string {
+		return fmt.Sprintf("%s %s %s %+v", v.Rejection, v.Message, toldDecision(v.Command), v.Effort)
+	}
+	if told(got) != told(want) {
+		t.Fatalf("%s: a fresh packer validates\n%s\nthe warm one\n%s", where, told(want), told(got))
 	}
 }
 
