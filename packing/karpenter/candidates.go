@@ -113,7 +113,7 @@ func (p *Packer) newCluster(s *packing.Snapshot) (*cluster, error) {
 		return nil, err
 	}
 	c.problem.simulating = true
-	w.prospects.cluster++
+	w.pruning.cluster++
 	if err := c.problem.readNodes(); err != nil {
 		return nil, err
 	}

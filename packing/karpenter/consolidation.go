@@ -164,15 +164,15 @@ func (p *Packer) Consolidate(ctx context.Context, s *packing.Snapshot) (*Consoli
 // evaluate models computeConsolidation: what would happen if these nodes went. In brief, there is no
 // reason why they stay.
 func (c *cluster) evaluate(ctx context.Context, gone []*Candidate) (*Command, StayReason, error) {
-	var h *hope
+	var old *incumbent
 	if c.brief {
-		h = c.hopeFor(gone)
-		if c.hopeless(gone, h) {
+		old = c.incumbentOf(gone)
+		if c.fruitless(gone, old) {
 			c.effort.simulated(c, gone)
 			return nil, StayReason{}, ctx.Err()
 		}
 	}
-	sim, err := c.simulate(ctx, gone, h)
+	sim, err := c.simulate(ctx, gone, old)
 	if err != nil || sim == nil {
 		return nil, StayReason{}, err
 	}
@@ -311,16 +311,16 @@ type simulation struct {
 
 // simulate models SimulateScheduling and AllNonPendingPodsScheduled
 // (pkg/controllers/disruption/helpers.go): the pods that wait, those of the
-// candidates and those of nodes already going, on the nodes that remain. It is nil if hope
-// was lost on the way.
-func (c *cluster) simulate(ctx context.Context, gone []*Candidate, h *hope) (*simulation, error) {
-	r, err := c.ask(ctx, gone, h)
+// candidates and those of nodes already going, on the nodes that remain. It is nil if it was
+// broken off.
+func (c *cluster) simulate(ctx context.Context, gone []*Candidate, old *incumbent) (*simulation, error) {
+	r, err := c.ask(ctx, gone, old)
 	if err != nil {
 		return nil, err
 	}
 	defer r.release()
 	c.effort.simulated(c, gone)
-	if r.gaveUp {
+	if r.pruned {
 		return nil, nil
 	}
 	sim := &simulation{}

@@ -98,7 +98,7 @@ type fitting struct {
 
 // fitting returns what is known of where pods of a kind fit.
 func (c *cluster) fitting(k int32) *fitting {
-	s := &c.sim.p.w.prospects
+	s := &c.sim.p.w.pruning
 	for int(k) >= len(s.fits) {
 		s.fits = append(s.fits, fitting{})
 	}
@@ -154,10 +154,10 @@ func room(left, amounts []int64) bool {
 }
 
 // homeless returns the pods of candidates that fit on no node that stays, were they alone.
-func (c *cluster) homeless(gone []*Candidate) *need {
+func (c *cluster) homeless(gone []*Candidate) *unplaced {
 	p := c.sim.p
-	need := &p.w.prospects.need
-	need.reset()
+	left := &p.w.pruning.left
+	left.reset()
 	for _, cand := range gone {
 		kinds, err := c.kindsOf(cand)
 		if err != nil {
@@ -165,11 +165,11 @@ func (c *cluster) homeless(gone []*Candidate) *need {
 		}
 		for _, k := range kinds {
 			if p.steadfast(p.m.kindList[k.kind].class) && !c.hasHome(k.kind) {
-				need.add(p.m, k.kind)
+				left.add(p.m, k.kind)
 			}
 		}
 	}
-	return need
+	return left
 }
 
 // hasHome reports whether a pod of a kind that runs now could go to some node that stays.

@@ -57,10 +57,10 @@ type run struct {
 	taken   []int32
 	picks   []int32
 
-	// hope is what a simulation needs to come to a command, nil for any other run. Once it is
-	// lost, the run gives up.
-	hope   *hope
-	gaveUp bool
+	// incumbent is what a simulation has to beat to be of use, nil for any other run; pruned says that it was
+	// broken off since it will not.
+	incumbent *incumbent
+	pruned    bool
 
 	proposed claim            // the one that open considers
 	opened   []compiled.SetID // what its set could be
@@ -158,8 +158,8 @@ func (r *run) solve(ctx context.Context) error {
 		if !placed {
 			q.push(pod)
 		}
-		if r.hope != nil && r.hopeLost() {
-			r.gaveUp = true
+		if r.incumbent != nil && r.outdone() {
+			r.pruned = true
 			return nil
 		}
 	}

@@ -92,7 +92,7 @@ func (c *cluster) leaversAt(position int) *leavers {
 
 // ask schedules the waiting pods and those that candidates leave behind. It returns
 // the run and how many pods it had.
-func (c *cluster) ask(ctx context.Context, gone []*Candidate, h *hope) (*run, error) {
+func (c *cluster) ask(ctx context.Context, gone []*Candidate, old *incumbent) (*run, error) {
 	for _, cand := range gone {
 		c.gone[cand.position] = true
 	}
@@ -106,7 +106,7 @@ func (c *cluster) ask(ctx context.Context, gone []*Candidate, h *hope) (*run, er
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}
 	r := newRun(q)
-	r.hope = h
+	r.incumbent = old
 	if err := r.solve(ctx); err != nil {
 		return nil, fmt.Errorf("karpenter: %w", err)
 	}

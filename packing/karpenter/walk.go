@@ -5,25 +5,25 @@ import "slices"
 // walk places the pods of a simulation one by one on the first node that takes them, and returns
 // those that run now and find none. It decides as a run does as long as nothing but requirements,
 // taints and room tells where pods go; where more does, it knows nothing.
-func (c *cluster) walk(gone []*Candidate) (*need, bool) {
+func (c *cluster) walk(gone []*Candidate) (*unplaced, bool) {
 	queue, ok := c.walkers(gone)
 	if !ok {
 		return nil, false
 	}
-	p, need, left := c.sim.p, &c.sim.p.w.prospects.need, &c.sim.p.w.prospects.left
-	need.reset()
-	left.start(len(p.nodes), p.dims.Len())
+	p, left := c.sim.p, &c.sim.p.w.pruning.left
+	left.reset()
+	p.w.pruning.room.start(len(p.nodes), p.dims.Len())
 	for i := range queue {
 		pod := &queue[i]
 		switch at := c.step(pod.kind); {
 		case at < 0 && c.running(pod.pod):
-			need.add(p.m, pod.kind)
+			left.add(p.m, pod.kind)
 		case at >= 0 && unreliable(p.nodes[at]) && c.running(pod.pod) && !c.leavingPods[pod.pod]:
-			need.none = true
-			return need, true
+			left.hopeless = true
+			return left, true
 		}
 	}
-	return need, true
+	return left, true
 }
 
 // unreliable reports whether a node may not be counted on for pods that run now.
@@ -38,7 +38,7 @@ func (c *cluster) step(k int32) int32 {
 		if at < 0 {
 			return -1
 		}
-		if n := p.nodes[at]; !c.gone[n.position] && p.w.prospects.left.take(at, n.knownNode.available, amounts) {
+		if n := p.nodes[at]; !c.gone[n.position] && p.w.pruning.room.take(at, n.knownNode.available, amounts) {
 			return at
 		}
 	}
@@ -59,7 +59,7 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 	if len(gone) == 1 && len(c.stragglers) == 0 {
 		return c.walkersOf(gone[0])
 	}
-	queue := append(c.sim.p.w.prospects.queue[:0], c.stragglers[:c.sim.pending]...)
+	queue := append(c.sim.p.w.pruning.queue[:0], c.stragglers[:c.sim.pending]...)
 	for _, cand := range gone {
 		kinds, ok := c.walkersOf(cand)
 		if !ok {
@@ -69,7 +69,7 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 	}
 	queue = append(queue, c.stragglers[c.sim.pending:]...) // in the order of the question, which equals keep
 	c.sim.p.m.sortKinds(queue)
-	c.sim.p.w.prospects.queue = queue
+	c.sim.p.w.pruning.queue = queue
 	return queue, true
 }
 
@@ -116,23 +116,23 @@ func (c *cluster) walks(k int32) bool {
 	return f.walks
 }
 
-// leftovers are what nodes have left in the course of a walk. Only what changes is written down.
-type leftovers struct {
+// residual is the room that nodes have left in the course of a walk. Only what changes is written down.
+type residual struct {
 	number  uint64   // of the walk
 	of      []uint64 // by node: in which walk it was last changed
 	amounts []int64
 	columns int
 }
 
-func (l *leftovers) start(nodes, columns int) {
+func (l *residual) start(nodes, columns int) {
 	if len(l.of) < nodes || l.columns != columns {
-		*l = leftovers{of: make([]uint64, nodes), amounts: make([]int64, nodes*columns), columns: columns}
+		*l = residual{of: make([]uint64, nodes), amounts: make([]int64, nodes*columns), columns: columns}
 	}
 	l.number++
 }
 
 // take takes amounts from what a node has left, available if nothing was taken yet, and reports whether it had so much.
-func (l *leftovers) take(node int32, available, amounts []int64) bool {
+func (l *residual) take(node int32, available, amounts []int64) bool {
 	left := l.amounts[int(node)*l.columns:][:l.columns]
 	if l.of[node] != l.number {
 		l.of[node] = l.number

@@ -28,7 +28,7 @@ type workspace struct {
 	heaps        [][]entry // spare memory of views
 	offeringSets map[*requirements.Requirement]compiled.SetID
 	memory       *memory
-	prospects    prospects
+	pruning      pruning
 
 	// Memory of the last problem, for the next.
 	consolidation consolidationMemory

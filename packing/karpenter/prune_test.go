@@ -17,13 +17,13 @@ import (
 	"github.com/binwright/binwright/packing/requirements"
 )
 
-// Where a simulation is spared or given up, the whole of it would have come to no command; where it is not, it
+// Where a simulation is spared or broken off, the whole of it would have come to no command; where it is not, it
 // comes to the same command as ever.
-func TestNothingIsSparedThatWouldComeToACommand(t *testing.T) {
+func TestPruningChangesNoCommand(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 1))
-	asked, commands, spared, gaveUp, nothing := 0, 0, 0, 0, 0
+	asked, commands, spared, brokenOff, nothing := 0, 0, 0, 0, 0
 	for cluster := range 150 {
-		s, p := hopefulCluster(t, rng)
+		s, p := prunedCluster(t, rng)
 		c, err := p.newCluster(s)
 		if err != nil {
 			t.Fatal(err)
@@ -60,13 +60,13 @@ func TestNothingIsSparedThatWouldComeToACommand(t *testing.T) {
 				t.Fatalf("cluster %d: in brief the effort is %+v, else %+v", cluster, *c.effort, effort)
 			}
 			*c.effort = MethodEffort{}
-			h := c.hopeFor(gone)
-			if c.hopeless(gone, h) {
+			old := c.incumbentOf(gone)
+			if c.fruitless(gone, old) {
 				spared++
-			} else if r, err := c.ask(context.Background(), gone, h); err != nil {
+			} else if r, err := c.ask(context.Background(), gone, old); err != nil {
 				t.Fatal(err)
-			} else if r.release(); r.gaveUp {
-				gaveUp++
+			} else if r.release(); r.pruned {
+				brokenOff++
 			}
 			if want == nil {
 				nothing++
@@ -76,15 +76,15 @@ func TestNothingIsSparedThatWouldComeToACommand(t *testing.T) {
 		}
 		c.sim.release()
 	}
-	t.Logf("%d questions, %d commands; of %d that come to nothing %d spared, %d given up", asked, commands, nothing, spared, gaveUp)
-	if commands < 1000 || spared < 300 || gaveUp < 200 {
+	t.Logf("%d questions, %d commands; of %d that come to nothing %d spared, %d broken off", asked, commands, nothing, spared, brokenOff)
+	if commands < 1000 || spared < 300 || brokenOff < 200 {
 		t.Error("the clusters show too little")
 	}
 }
 
-// hopefulCluster is a cluster of spot and on-demand nodes in which half of the time only plain pods run, with nodes that
+// prunedCluster is a cluster of spot and on-demand nodes in which half of the time only plain pods run, with nodes that
 // start, that go, and that have just seen a pod.
-func hopefulCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
+func prunedCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
 	t.Helper()
 	catalog := spotCatalog(t, rng)
 	s := simulationCluster(rng, catalog)
