@@ -1,8 +1,6 @@
 package karpenter
 
-import (
-	"math"
-)
+import "math"
 
 // BalancedThreshold is 1/k with Karpenter's k of 2: a move of a Balanced pool is
 // approved if its share of the savings is at least that much of its share of the

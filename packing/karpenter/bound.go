@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/binwright/binwright/packing/internal/topology"
+	"github.com/binwright/binwright/packing/karpenter/internal/disruption"
 )
 
 // antiSpec is the required anti-affinity of pods that state the same, and whose
@@ -48,7 +49,7 @@ type leavers struct {
 func (m *memory) leaversOf(pods []*corev1.Pod) *leavers {
 	l := &leavers{labels: m.countLabels(pods, nil)}
 	for _, pod := range pods {
-		if !isTerminal(pod) && hasRequiredAntiAffinity(pod) {
+		if !disruption.Terminal(pod) && hasRequiredAntiAffinity(pod) {
 			l.anti = countAnti(l.anti, m.antiOf(pod))
 		}
 	}

@@ -135,7 +135,7 @@ func (p *Packer) Consolidate(ctx context.Context, s *packing.Snapshot) (*Consoli
 	if err != nil {
 		return nil, fmt.Errorf("consolidate: %w", err)
 	}
-	defer c.sim.release()
+	defer c.release()
 	c.problem.w.consolidation.handOver()
 	out := &Consolidation{Nodes: c.candidates, Totals: c.totals(), Order: c.consolidatable(), Budgets: map[string]map[string]int{}}
 	for _, reason := range []string{disruption.Empty, disruption.Underutilized} {

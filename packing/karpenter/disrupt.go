@@ -81,7 +81,7 @@ func (p *Packer) disrupt(ctx context.Context, s *packing.Snapshot, limits Disrup
 	if err != nil {
 		return nil, effort, err
 	}
-	defer c.sim.release()
+	defer c.release()
 	c.brief = true
 	cmd, err := c.firstCommand(ctx, limits, &effort)
 	if cmd != nil {

@@ -1,9 +1,7 @@
 package karpenter
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -49,7 +47,7 @@ func (p *problem) steadfast(c *class) bool {
 
 // kindsOf returns the pods that a candidate's disruption moves by kind, in the order of the queue.
 func (c *cluster) kindsOf(cand *Candidate) ([]movingKind, error) {
-	v, m := cand.known, c.sim.p.m
+	v, m := cand.known, c.problem.m
 	pods, ids := c.moves(cand)
 	all := len(pods) == len(v.pods) // no pod stays behind
 	if all && v.kindsEra == m.kindsEra {
@@ -57,7 +55,7 @@ func (c *cluster) kindsOf(cand *Candidate) ([]movingKind, error) {
 	}
 	kinds := make([]movingKind, len(pods))
 	for i, pod := range pods {
-		k, err := c.sim.p.kindOf(pod, ids[i], pod.Status.Phase != corev1.PodPending)
+		k, err := c.problem.kindOf(pod, ids[i], pod.Status.Phase != corev1.PodPending)
 		if err != nil {
 			return nil, err
 		}
@@ -81,8 +79,7 @@ func (m *memory) compareKinds(a, b *movingKind) int {
 			return int(c)
 		}
 	}
-	x, y := ageOf(a.pod, 0), ageOf(b.pod, 0)
-	return cmp.Or(cmp.Compare(x.created, y.created), cmp.Compare(x.uid, y.uid), strings.Compare(string(a.pod.UID), string(b.pod.UID)))
+	return compareAge(ageOf(a.pod, 0), ageOf(b.pod, 0), a.pod, b.pod)
 }
 
 // fitting are the nodes that have room for one pod of a kind, in the order in which they are tried, as far as
@@ -98,7 +95,7 @@ type fitting struct {
 
 // fitting returns what is known of where pods of a kind fit.
 func (c *cluster) fitting(k int32) *fitting {
-	s := &c.sim.p.w.pruning
+	s := &c.problem.w.pruning
 	for int(k) >= len(s.fits) {
 		s.fits = append(s.fits, fitting{})
 	}
@@ -115,7 +112,7 @@ func (c *cluster) fit(k int32, i int) int32 {
 	if i < len(f.nodes) {
 		return f.nodes[i]
 	}
-	p, class := c.sim.p, c.sim.p.m.kindList[k].class
+	p, class := c.problem, c.problem.m.kindList[k].class
 	if f.places == nil {
 		f.places = p.placesOf(class).inOrder()
 	}
@@ -155,7 +152,7 @@ func room(left, amounts []int64) bool {
 
 // homeless returns the pods of candidates that fit on no node that stays, were they alone.
 func (c *cluster) homeless(gone []*Candidate) *unplaced {
-	p := c.sim.p
+	p := c.problem
 	left := &p.w.pruning.left
 	left.reset()
 	for _, cand := range gone {
@@ -179,7 +176,7 @@ func (c *cluster) hasHome(k int32) bool {
 		if at < 0 {
 			return false
 		}
-		if n := c.sim.p.nodes[at]; !c.gone[n.position] && !unreliable(n) {
+		if n := c.problem.nodes[at]; !c.gone[n.position] && !unreliable(n) {
 			return true
 		}
 	}

@@ -100,7 +100,7 @@ func (m *memory) node(src *packing.Node) (*knownNode, error) {
 		if k.hasVolumes {
 			k.volumes = volumeUsage{}
 			for _, pod := range k.Pods {
-				if !isTerminal(pod) {
+				if !disruption.Terminal(pod) {
 					k.volumes.add(m.storage.mountsOf(pod))
 				}
 			}
@@ -144,85 +144,6 @@ func (m *memory) compileNode(src *packing.Node) (*knownNode, error) {
 	}
 	k.nodeFacts.last = k
 	return k, nil
-}
-
-// readPods takes in the pods bound to a node. Most of them were there when the node was last read.
-func (m *memory) readPods(k *knownNode) error {
-	k.pods = make([]knownPod, len(k.Pods))
-	k.demands = make([]int32, 0, len(k.Pods))
-	before, at := k.nodeFacts.last, 0
-	for i, pod := range k.Pods {
-		p := &k.pods[i]
-		if before != nil {
-			if found := slices.Index(before.was.Pods[min(at, len(before.was.Pods)):], pod); found >= 0 {
-				at += found
-				*p = before.pods[at]
-				at++
-			}
-		}
-		if !p.read {
-			if err := m.readPod(p, pod); err != nil {
-				return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
-			}
-		}
-		if p.terminal {
-			continue
-		}
-		k.demands = append(k.demands, p.demand)
-		if p.daemon {
-			k.daemons = append(k.daemons, p.demand)
-		}
-		k.ports = append(k.ports, p.ports...)
-		k.hasVolumes = k.hasVolumes || p.claims
-		if p.anti >= 0 {
-			k.anti = countAnti(k.anti, p.anti)
-		}
-	}
-	return nil
-}
-
-// knownPod is what is remembered of a pod on a node.
-type knownPod struct {
-	read             bool
-	terminal, daemon bool
-	claims           bool // it has volumes
-	demand           int32
-	anti             int32 // number of the anti-affinity that it requires, -1 if none
-	ports            []hostPort
-
-	// For consolidation: moves says that its node's disruption moves it, counts that it counts for the cost of a
-	// node that is blocked, annotated that it has the annotation do-not-disrupt.
-	moves, counts, annotated bool
-	eviction                 float64 // its cost
-	id                       podID   // once a simulation needed it
-	identified               bool
-}
-
-func (m *memory) readPod(p *knownPod, pod *corev1.Pod) error {
-	_, annotated := pod.Annotations[disruption.AnnotationDoNotDisrupt]
-	*p = knownPod{
-		read: true, terminal: isTerminal(pod), daemon: isDaemonPod(pod), anti: -1,
-		moves: disruption.Reschedulable(pod), counts: !disruption.Terminal(pod) && !disruption.OwnedByDaemonSet(pod), annotated: annotated,
-		eviction: disruption.EvictionCost(pod),
-	}
-	if p.terminal {
-		return nil
-	}
-	var err error
-	if p.demand, err = m.demandID(pod); err != nil {
-		return err
-	}
-	if p.ports, err = hostPortsOf(pod); err != nil {
-		return err
-	}
-	for i := range pod.Spec.Volumes {
-		_, claims := claimName(pod, &pod.Spec.Volumes[i])
-		p.claims = p.claims || claims
-	}
-	if hasRequiredAntiAffinity(pod) {
-		p.anti = m.antiOf(pod)
-	}
-	return nil
 }
 
 func countAnti(runs []antiRun, spec int32) []antiRun {
@@ -309,7 +230,7 @@ func (m *memory) countOf(k *knownNode, g *group, s *selection, without map[*core
 func (m *memory) countLabels(pods []*corev1.Pod, without map[*corev1.Pod]bool) []labelRun {
 	ids := make([]int32, 0, len(pods))
 	for _, pod := range pods {
-		if !isTerminal(pod) && pod.DeletionTimestamp == nil && !without[pod] {
+		if !disruption.Terminal(pod) && pod.DeletionTimestamp == nil && !without[pod] {
 			ids = append(ids, m.labelsOf(pod))
 		}
 	}
@@ -334,7 +255,7 @@ func (m *memory) movabilityOf(k *knownNode) *movability {
 	for i := range k.pods {
 		p := &k.pods[i]
 		v.rescheduling += p.eviction
-		if p.counts {
+		if !p.terminal && !p.daemon {
 			v.state += max(0, p.eviction)
 		}
 		if p.moves {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/binwright/binwright/packing"
 	"github.com/binwright/binwright/packing/internal/compiled"
@@ -185,12 +184,4 @@ func isEphemeral(t *corev1.Taint) bool {
 		return t.Effect == corev1.TaintEffectNoExecute
 	}
 	return strings.HasPrefix(t.Key, "readiness.k8s.io/")
-}
-
-func isTerminal(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
-}
-
-func isDaemonPod(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.OwnerReferences, func(r metav1.OwnerReference) bool { return r.APIVersion == "apps/v1" && r.Kind == "DaemonSet" })
 }

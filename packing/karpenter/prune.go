@@ -21,7 +21,7 @@ func (c *cluster) incumbentOf(gone []*Candidate) *incumbent {
 	// A reservation could make a replacement that may be spot one that is not, and so could another
 	// pod that asks for a capacity type.
 	old := &incumbent{spotStays: !p.settings.spotToSpot && len(p.reservations.capacity) == 0 &&
-		!c.sim.p.m.nodeKeys[requirements.LabelCapacityType]}
+		!c.problem.m.nodeKeys[requirements.LabelCapacityType]}
 	for _, cand := range gone {
 		old.price += cand.Price
 		old.spotStays = old.spotStays && cand.node.spot
@@ -106,7 +106,7 @@ func (s *unplaced) add(m *memory, k int32) {
 
 // improves reports whether some pool has a type with room for the pods that may be better.
 func (c *cluster) improves(pods *unplaced, old *incumbent) bool {
-	p, types := c.sim.p, c.sim.p.w.pruning.types
+	p, types := c.problem, c.problem.w.pruning.types
 	for i, pl := range p.w.packer.pools {
 		if !pl.canLaunch {
 			continue
@@ -128,7 +128,7 @@ func (c *cluster) improves(pods *unplaced, old *incumbent) bool {
 
 // claimSet returns what a claim of a pool would have to meet for some pods.
 func (c *cluster) claimSet(pool int, pods *unplaced) (compiled.SetID, bool) {
-	p := c.sim.p
+	p := c.problem
 	set := p.w.poolSets[pool]
 	for i, k := range pods.kinds {
 		if i > 0 && k == pods.kinds[i-1] {

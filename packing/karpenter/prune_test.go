@@ -74,7 +74,7 @@ func TestPruningChangesNoCommand(t *testing.T) {
 				commands++
 			}
 		}
-		c.sim.release()
+		c.release()
 	}
 	t.Logf("%d questions, %d commands; of %d that come to nothing %d spared, %d broken off", asked, commands, nothing, spared, brokenOff)
 	if commands < 1000 || spared < 300 || brokenOff < 200 {

@@ -71,16 +71,21 @@ func ageOf(pod *corev1.Pod, at int32) aged {
 }
 
 func (a aged) compare(b aged, pods []*corev1.Pod) int {
+	if c := compareAge(a, b, pods[a.pod], pods[b.pod]); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.pod, b.pod)
+}
+
+// compareAge puts the older pod first, of two of one age the one with the smaller UID.
+func compareAge(a, b aged, p, q *corev1.Pod) int {
 	if a.created != b.created {
 		return cmp.Compare(a.created, b.created)
 	}
 	if a.uid != b.uid {
 		return cmp.Compare(a.uid, b.uid)
 	}
-	if c := strings.Compare(string(pods[a.pod].UID), string(pods[b.pod].UID)); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.pod, b.pod)
+	return strings.Compare(string(p.UID), string(q.UID))
 }
 
 // demandRanks numbers demands in the order of the queue, equal CPU and memory equally.

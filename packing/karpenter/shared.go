@@ -114,7 +114,7 @@ func (p *problem) placesOf(c *class) *places {
 	out := &places{}
 	bucketOf := map[compiled.SetID]int32{}
 	last, at := compiled.SetID(-1), int32(-1)
-	of := p.w.bucketOf[:0] // the bucket of each node, -1 if it takes none
+	of, sizes := p.w.bucketOf[:0], p.w.bucketSizes[:0] // the bucket of each node, -1 if none takes it, and how many each has
 	for _, n := range p.nodes {
 		if !n.takes || n.overfull || n.tainted && !topology.Tolerates(c.pod.Spec.Tolerations, n.taints) {
 			of = append(of, -1)
@@ -129,19 +129,18 @@ func (p *problem) placesOf(c *class) *places {
 			at = -1
 			if p.w.sets.CompatibleNode(n.set, c.set) {
 				at = int32(len(out.buckets))
-				out.buckets = append(out.buckets, bucket{set: n.set, isNode: true})
+				out.buckets, sizes = append(out.buckets, bucket{set: n.set, isNode: true}), append(sizes, 0)
 				out.narrow = out.narrow || p.w.sets.Intersect(n.set, c.set) != n.set
 			}
 			bucketOf[n.set] = at
 		}
 		if of = append(of, at); at >= 0 {
-			out.buckets[at].place++ // counts for now
+			sizes[at]++
 		}
 	}
-	p.w.bucketOf = of
-	for i := range out.buckets {
-		b := &out.buckets[i]
-		b.rest, b.place = p.w.entryMemory(int(b.place)), 0
+	p.w.bucketOf, p.w.bucketSizes = of, sizes
+	for i, size := range sizes {
+		out.buckets[i].rest = p.w.entryMemory(size)
 	}
 	for i, at := range of {
 		if at >= 0 {

@@ -11,7 +11,6 @@ import (
 // cluster is compiled once; a question picks the pods from it that wait and those that
 // the nodes leave behind. It serves one question at a time; release it after use.
 type simulator struct {
-	p       *problem
 	pending int // the first pods of a question wait anyway
 	waiting []*corev1.Pod
 	ids     []podID // of those
@@ -23,7 +22,7 @@ type simulator struct {
 // being deleted list as well come with those nodes.
 func (c *cluster) newSimulator(candidates []*Candidate) error {
 	p := c.problem
-	sim := &simulator{p: p, waits: map[*corev1.Pod]bool{}, leavers: p.w.consolidation.leavers}
+	sim := &simulator{waits: map[*corev1.Pod]bool{}, leavers: p.w.consolidation.leavers}
 	c.sim = sim
 	for _, pod := range c.snap.Pods {
 		if c.leavingPods[pod] {
@@ -58,8 +57,8 @@ func (c *cluster) newSimulator(candidates []*Candidate) error {
 	return p.compileNodes()
 }
 
-// release gives back what the simulator works with.
-func (s *simulator) release() { s.p.w.packer.workspaces.give(s.p.w) }
+// release gives back what the cluster works with.
+func (c *cluster) release() { c.packer.workspaces.give(c.problem.w) }
 
 // moves returns the pods that would leave a candidate now, with their numbers.
 func (c *cluster) moves(cand *Candidate) ([]*corev1.Pod, []podID) {
@@ -84,7 +83,7 @@ func (c *cluster) leaversAt(position int) *leavers {
 	l := c.sim.leavers[position]
 	if l == nil {
 		pods, _ := c.moves(c.byPosition[position])
-		l = c.sim.p.m.leaversOf(pods)
+		l = c.problem.m.leaversOf(pods)
 		c.sim.leavers[position] = l
 	}
 	return l
@@ -115,7 +114,7 @@ func (c *cluster) ask(ctx context.Context, gone []*Candidate, old *incumbent) (*
 
 // question is the compiled cluster with the pods of one simulation.
 func (c *cluster) question(gone []*Candidate) (*problem, error) {
-	q := *c.sim.p
+	q := *c.problem
 	q.gone = c.gone
 	n := c.sim.pending + len(c.deleting)
 	for _, cand := range gone {

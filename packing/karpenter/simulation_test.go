@@ -64,7 +64,7 @@ func TestSimulationEqualsPack(t *testing.T) {
 				t.Fatalf("cluster %d, question %d: the simulation (+) differs from the long way (-):\n%s", cluster, question, d)
 			}
 		}
-		c.sim.release()
+		c.release()
 	}
 }
 

@@ -47,7 +47,7 @@ func (p *Packer) Validate(ctx context.Context, cmd *Command, s *packing.Snapshot
 	if err := c.readyFor(found); err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
 	}
-	defer c.sim.release()
+	defer c.release()
 	v, err := c.validate(ctx, cmd, found)
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)

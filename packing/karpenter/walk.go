@@ -10,7 +10,7 @@ func (c *cluster) walk(gone []*Candidate) (*unplaced, bool) {
 	if !ok {
 		return nil, false
 	}
-	p, left := c.sim.p, &c.sim.p.w.pruning.left
+	p, left := c.problem, &c.problem.w.pruning.left
 	left.reset()
 	p.w.pruning.room.start(len(p.nodes), p.dims.Len())
 	for i := range queue {
@@ -31,7 +31,7 @@ func unreliable(n *node) bool { return n.owner != "" && !n.started }
 
 // step puts a pod on the first node that takes it, -1 if none does.
 func (c *cluster) step(k int32) int32 {
-	p := c.sim.p
+	p := c.problem
 	amounts := p.m.demandOf(k).amounts
 	for i := 0; ; i++ {
 		at := c.fit(k, i)
@@ -46,7 +46,7 @@ func (c *cluster) step(k int32) int32 {
 
 // walkers returns the pods of a simulation in the order of the queue, and whether a walk tells where they go.
 func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
-	if len(c.sim.p.antiBound) > 0 {
+	if len(c.problem.antiBound) > 0 {
 		return nil, false
 	}
 	if !c.stragglersKnown {
@@ -59,7 +59,7 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 	if len(gone) == 1 && len(c.stragglers) == 0 {
 		return c.walkersOf(gone[0])
 	}
-	queue := append(c.sim.p.w.pruning.queue[:0], c.stragglers[:c.sim.pending]...)
+	queue := append(c.problem.w.pruning.queue[:0], c.stragglers[:c.sim.pending]...)
 	for _, cand := range gone {
 		kinds, ok := c.walkersOf(cand)
 		if !ok {
@@ -68,8 +68,8 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 		queue = append(queue, kinds...)
 	}
 	queue = append(queue, c.stragglers[c.sim.pending:]...) // in the order of the question, which equals keep
-	c.sim.p.m.sortKinds(queue)
-	c.sim.p.w.pruning.queue = queue
+	c.problem.m.sortKinds(queue)
+	c.problem.w.pruning.queue = queue
 	return queue, true
 }
 
@@ -84,7 +84,7 @@ func (c *cluster) walkersOf(cand *Candidate) ([]movingKind, bool) {
 func (c *cluster) findStragglers() ([]movingKind, bool) {
 	var out []movingKind
 	for i, pod := range c.sim.waiting {
-		k, err := c.sim.p.kindOf(pod, c.sim.ids[i], false)
+		k, err := c.problem.kindOf(pod, c.sim.ids[i], false)
 		if err != nil || !c.walks(k) {
 			return nil, false
 		}
@@ -93,7 +93,7 @@ func (c *cluster) findStragglers() ([]movingKind, bool) {
 	for _, cand := range c.deleting {
 		pods, ids := c.moves(cand)
 		for i, pod := range pods {
-			k, err := c.sim.p.kindOf(pod, ids[i], false)
+			k, err := c.problem.kindOf(pod, ids[i], false)
 			if err != nil || !c.walks(k) {
 				return nil, false
 			}
@@ -108,7 +108,7 @@ func (c *cluster) findStragglers() ([]movingKind, bool) {
 func (c *cluster) walks(k int32) bool {
 	f := c.fitting(k)
 	if !f.asked {
-		p := c.sim.p
+		p := c.problem
 		class := p.m.kindList[k].class
 		f.asked, f.walks = true, p.steadfast(class) && len(class.constraints)+len(class.ports) == 0 && class.hostname == nil &&
 			class.volumes == nil && !p.placesOf(class).narrow

@@ -37,6 +37,7 @@ type workspace struct {
 	states        []nodeState
 	entries       []entry
 	bucketOf      []int32
+	bucketSizes   []int
 	parked        [][]parked
 	hosts         hostNumbers
 }
