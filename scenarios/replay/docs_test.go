@@ -70,3 +70,25 @@ func TestDocumentedDecisionTimes(t *testing.T) {
 		require.LessOrEqual(t, math.Abs(off), 15.0, line)
 	}
 }
+
+// TestDocumentedTrickle: the waits that docs/replay.md tells of are those of the script, as the original's queue has them.
+func TestDocumentedTrickle(t *testing.T) {
+	trickle := queueScripts(t)[0]
+	require.Equal(t, "trickle", trickle.Name)
+	mean, longest := 0.0, trickle.Pods[0]
+	for _, p := range trickle.Pods {
+		wait := p[3] - p[0]
+		mean += time.Duration(wait).Seconds() / float64(len(trickle.Pods))
+		if wait > longest[3]-longest[0] {
+			longest = p
+		}
+	}
+	clock := func(at int64) string {
+		seconds := time.Duration(at).Round(time.Second) / time.Second
+		return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+	}
+	page := strings.Join(strings.Fields(docsPage(t)), " ")
+	require.Contains(t, page, fmt.Sprintf("of the %d pods of the script `trickle`", len(trickle.Pods)))
+	require.Contains(t, page, fmt.Sprintf("one came at %s, was tried %d times, and got its node at %s.", clock(longest[0]), longest[4], clock(longest[3])))
+	require.Contains(t, page, fmt.Sprintf("a node's start all the same, %.0f s,", mean))
+}
