@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/examples/internal/commandline"
 	"github.com/binwright/binwright/instancetypes/aws"
 	"github.com/binwright/binwright/packing/clusterautoscaler"
 	"github.com/binwright/binwright/scenarios"
@@ -20,30 +20,15 @@ import (
 
 // config is what the command line asks for.
 type config struct {
-	scenarios names
+	scenarios commandline.Names
 	engines   []compare.Engine
 	region    string
-	expander  names
+	expander  commandline.Names
 	format    string
 	output    string
 	seed      uint64
 	runs      int
 	list      bool
-}
-
-// names is a flag that may be given several times, each time with one name or
-// several, separated by commas.
-type names []string
-
-func (n *names) String() string { return strings.Join(*n, ",") }
-
-func (n *names) Set(value string) error {
-	for name := range strings.SplitSeq(value, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			*n = append(*n, name)
-		}
-	}
-	return nil
 }
 
 // errHelp says that the usage was asked for and printed.
@@ -81,7 +66,7 @@ input, 130 if interrupted.
 // only if the flags cannot be told apart or help was asked for.
 func parse(args []string, stdout io.Writer) (*config, error) {
 	c := &config{}
-	var engines names
+	var engines commandline.Names
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Var(&c.scenarios, "scenario", "")
@@ -105,12 +90,12 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 	if flags.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("unexpected argument %q; scenarios are named with -scenario", flags.Arg(0)))
 	}
-	if formats := []string{"table", "json", "csv"}; !slices.Contains(formats, c.format) {
-		errs = append(errs, unknown("format", c.format, formats))
-	}
-	if regions := aws.Regions(); c.region != "" && !slices.Contains(regions, c.region) {
-		errs = append(errs, unknown("region", c.region, regions))
-		c.region = "" // so that the scenarios do not report it, too
+	errs = append(errs, commandline.Known("format", c.format, []string{"table", "json", "csv"}))
+	if c.region != "" {
+		if err := commandline.Known("region", c.region, aws.Regions()); err != nil {
+			errs = append(errs, err)
+			c.region = "" // so that the scenarios do not report it, too
+		}
 	}
 	if c.runs < 1 {
 		errs = append(errs, fmt.Errorf("-runs %d: at least one run is needed", c.runs))
@@ -122,31 +107,19 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 	return c, errors.Join(errs...)
 }
 
-// expanders are the names that -expander takes.
-var expanders = []string{
-	string(clusterautoscaler.LeastWaste), string(clusterautoscaler.MostPods), string(clusterautoscaler.LeastNodes),
-	string(clusterautoscaler.Price), string(clusterautoscaler.Priority), string(clusterautoscaler.Random),
-}
-
 // choose picks the engines by name.
-func (c *config) choose(chosen names, seeded bool) (errs []error) {
+func (c *config) choose(chosen commandline.Names, seeded bool) (errs []error) {
 	var opts []clusterautoscaler.Option
 	if seeded {
 		opts = append(opts, clusterautoscaler.WithSeed(c.seed))
 	}
-	if len(c.expander) > 0 {
-		chain := make([]clusterautoscaler.Expander, len(c.expander))
-		for i, name := range c.expander {
-			chain[i] = clusterautoscaler.Expander(name)
-			if !slices.Contains(expanders, name) {
-				errs = append(errs, unknown("expander", name, expanders))
-			}
-		}
-		opts = append(opts, clusterautoscaler.WithExpander(chain...))
-		if _, err := clusterautoscaler.New(nil, opts...); len(errs) == 0 && errors.Is(err, clusterautoscaler.ErrOption) {
-			errs = append(errs, fmt.Errorf("-expander: %w", err))
-		}
+	expander, err := commandline.Expanders(c.expander)
+	if err != nil {
+		errs = append(errs, err)
+	} else if expander != nil {
+		opts = append(opts, expander)
 	}
+
 	all := compare.Engines(opts...)
 	known := make([]string, len(all))
 	for i, e := range all {
@@ -159,18 +132,10 @@ func (c *config) choose(chosen names, seeded bool) (errs []error) {
 		if i := slices.Index(known, name); i >= 0 {
 			c.engines = append(c.engines, all[i])
 		} else {
-			errs = append(errs, unknown("engine", name, known))
+			errs = append(errs, commandline.Known("engine", name, known))
 		}
 	}
 	return errs
-}
-
-func unknown(flag, value string, known []string) error {
-	hint := ""
-	if near := instancetypes.Nearest(value, known); near != "" {
-		hint = fmt.Sprintf(", did you mean %q?", near)
-	}
-	return fmt.Errorf("-%s %q is unknown%s (there are %s)", flag, value, hint, strings.Join(known, ", "))
 }
 
 // load reads every scenario. Its error lists every problem of all of them.
@@ -200,7 +165,7 @@ func loadOne(name string, opts []scenarios.Option) (*scenarios.Scenario, error) 
 	}
 	s, err := scenarios.Load(name, opts...)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(name, os.PathSeparator) && filepath.Ext(name) == "" {
-		return nil, unknown("scenario", name, known)
+		return nil, commandline.Known("scenario", name, known)
 	}
 	return s, err
 }

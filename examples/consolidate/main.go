@@ -26,7 +26,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/binwright/binwright/instancetypes"
+	"github.com/binwright/binwright/examples/internal/commandline"
 	"github.com/binwright/binwright/scenarios"
 )
 
@@ -137,9 +137,7 @@ func parse(args []string) (*config, error) {
 	if flags.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("unexpected argument %q; a scenario is named with -scenario", flags.Arg(0)))
 	}
-	if formats := []string{"table", "json"}; !slices.Contains(formats, c.format) {
-		errs = append(errs, unknown("format", c.format, formats))
-	}
+	errs = append(errs, commandline.Known("format", c.format, []string{"table", "json"}))
 	if moment != "" {
 		var err error
 		if c.now, err = time.Parse(time.RFC3339, moment); err != nil {
@@ -147,14 +145,6 @@ func parse(args []string) (*config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
-}
-
-func unknown(flag, value string, known []string) error {
-	hint := ""
-	if near := instancetypes.Nearest(value, known); near != "" {
-		hint = fmt.Sprintf(", did you mean %q?", near)
-	}
-	return fmt.Errorf("-%s %q is unknown%s (there are %s)", flag, value, hint, strings.Join(known, ", "))
 }
 
 // load reads the scenario. Its error lists every problem of it.
@@ -169,7 +159,7 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	}
 	s, err := scenarios.Load(c.scenario, opts...)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(c.scenario, os.PathSeparator) {
-		return nil, unknown("scenario", c.scenario, known)
+		return nil, commandline.Known("scenario", c.scenario, known)
 	}
 	return s, err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/binwright/binwright/examples/internal/commandline"
 	"github.com/binwright/binwright/instancetypes"
 	"github.com/binwright/binwright/instancetypes/aws"
 	"github.com/binwright/binwright/packing/clusterautoscaler"
@@ -26,7 +27,7 @@ type config struct {
 	trace        string
 	autoscalers  []replay.Autoscaler
 	region       string
-	expander     names
+	expander     commandline.Names
 	format       string
 	output       string
 	decisions    string
@@ -44,21 +45,6 @@ type config struct {
 	interrupt     bool
 	interruptions float64 // of a spot instance a day, or asPublished
 	shortages     float64 // of a spot offering a day
-}
-
-// names is a flag that may be given several times, each time with one name or
-// several, separated by commas.
-type names []string
-
-func (n *names) String() string { return strings.Join(*n, ",") }
-
-func (n *names) Set(value string) error {
-	for name := range strings.SplitSeq(value, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			*n = append(*n, name)
-		}
-	}
-	return nil
 }
 
 // errHelp says that the usage was asked for and printed.
@@ -113,7 +99,7 @@ after printing what is done.
 // only if the flags cannot be told apart or help was asked for.
 func parse(args []string, stdout io.Writer) (*config, error) {
 	c := &config{}
-	var engines names
+	var engines commandline.Names
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.scenario, "scenario", "day", "")
@@ -155,11 +141,7 @@ func parse(args []string, stdout io.Writer) (*config, error) {
 
 // check returns what is wrong with single flags and with flags that exclude each other.
 func (c *config) check(given map[string]bool) (errs []error) {
-	oneOf := func(flag, value string, known ...string) {
-		if !slices.Contains(known, value) {
-			errs = append(errs, unknown(flag, value, known))
-		}
-	}
+	oneOf := func(flag, value string, known ...string) { errs = append(errs, commandline.Known(flag, value, known)) }
 	oneOf("format", c.format, "table", "json", "csv")
 	oneOf("decision-time", c.decisionTime, "original", "measured", "none")
 	oneOf("spot-allocation", c.allocation, string(replay.PriceCapacityOptimized), string(replay.LowestPrice))
@@ -167,9 +149,11 @@ func (c *config) check(given map[string]bool) (errs []error) {
 	if given["trace"] && given["scenario"] {
 		errs = append(errs, errors.New("-trace and -scenario: one or the other is played"))
 	}
-	if regions := aws.Regions(); c.region != "" && !slices.Contains(regions, c.region) {
-		errs = append(errs, unknown("region", c.region, regions))
-		c.region = "" // so that the scenario does not report it, too
+	if c.region != "" {
+		if err := commandline.Known("region", c.region, aws.Regions()); err != nil {
+			errs = append(errs, err)
+			c.region = "" // so that the scenario does not report it, too
+		}
 	}
 	if given["for"] && c.length <= 0 {
 		errs = append(errs, fmt.Errorf("-for %v: it has to be above 0", c.length))
@@ -214,31 +198,19 @@ func (c *config) checkCloud(given map[string]bool) (errs []error) {
 	return errs
 }
 
-// expanders are the names that -expander takes.
-var expanders = []string{
-	string(clusterautoscaler.LeastWaste), string(clusterautoscaler.MostPods), string(clusterautoscaler.LeastNodes),
-	string(clusterautoscaler.Price), string(clusterautoscaler.Priority), string(clusterautoscaler.Random),
-}
-
 // choose picks the autoscalers by name.
-func (c *config) choose(chosen names, seeded bool) (errs []error) {
+func (c *config) choose(chosen commandline.Names, seeded bool) (errs []error) {
 	var opts []clusterautoscaler.Option
 	if seeded {
 		opts = append(opts, clusterautoscaler.WithSeed(c.seed))
 	}
-	if len(c.expander) > 0 {
-		chain := make([]clusterautoscaler.Expander, len(c.expander))
-		for i, name := range c.expander {
-			chain[i] = clusterautoscaler.Expander(name)
-			if !slices.Contains(expanders, name) {
-				errs = append(errs, unknown("expander", name, expanders))
-			}
-		}
-		opts = append(opts, clusterautoscaler.WithExpander(chain...))
-		if _, err := clusterautoscaler.New(nil, opts...); len(errs) == 0 && errors.Is(err, clusterautoscaler.ErrOption) {
-			errs = append(errs, fmt.Errorf("-expander: %w", err))
-		}
+	expander, err := commandline.Expanders(c.expander)
+	if err != nil {
+		errs = append(errs, err)
+	} else if expander != nil {
+		opts = append(opts, expander)
 	}
+
 	group := replay.ClusterAutoscaler(opts...)
 	known := []string{"karpenter", group.Name}
 	if c.noHandler {
@@ -251,7 +223,7 @@ func (c *config) choose(chosen names, seeded bool) (errs []error) {
 	for i, name := range chosen {
 		switch at := slices.Index(known, name); {
 		case at < 0:
-			errs = append(errs, unknown("engine", name, known))
+			errs = append(errs, commandline.Known("engine", name, known))
 		case slices.Contains(chosen[:i], name):
 			errs = append(errs, fmt.Errorf("-engine %q is given twice", name))
 		default:
@@ -259,14 +231,6 @@ func (c *config) choose(chosen names, seeded bool) (errs []error) {
 		}
 	}
 	return errs
-}
-
-func unknown(flag, value string, known []string) error {
-	hint := ""
-	if near := instancetypes.Nearest(value, known); near != "" {
-		hint = fmt.Sprintf(", did you mean %q?", near)
-	}
-	return fmt.Errorf("-%s %q is unknown%s (there are %s)", flag, value, hint, strings.Join(known, ", "))
 }
 
 // load reads the scenario: an embedded one, a trace or manifests.
@@ -284,7 +248,7 @@ func (c *config) load(stdin io.Reader) (*scenarios.Scenario, error) {
 	}
 	s, err := scenarios.Load(c.scenario, opts...)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(c.scenario, os.PathSeparator) && filepath.Ext(c.scenario) == "" {
-		return nil, unknown("scenario", c.scenario, known)
+		return nil, commandline.Known("scenario", c.scenario, known)
 	}
 	return c.lasting(s, err)
 }
