@@ -34,11 +34,8 @@ type cluster struct {
 	active int           // nodes that are not being deleted
 	effort *MethodEffort // of the method that is at work
 	// brief: of a node that stays nobody asks why.
-	brief bool
-	// stragglers are the pods that are part of every simulation, those that wait before those of nodes that are
-	// going, once a walk needed them; walkable says whether a walk tells where they go.
-	stragglers                []movingKind
-	stragglersKnown, walkable bool
+	brief  bool
+	always stragglers // part of every simulation, once one was to be pruned
 }
 
 // newCluster reads a snapshot. Nodes are judged and simulations made ready by [cluster.ready] or [cluster.readyFor].

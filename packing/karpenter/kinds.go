@@ -89,8 +89,9 @@ type fitting struct {
 	nodes   []int32
 	places  []int32 // that may take its class at all
 	next    int     // of places
-	// walks is what [cluster.walks] says, once asked.
-	walks, asked bool
+	// walks: requirements, taints and room alone decide on which nodes the pods go, and they leave the
+	// nodes' requirements as they are; narrows: they may not.
+	walks, narrows bool
 }
 
 // fitting returns what is known of where pods of a kind fit.
@@ -101,9 +102,16 @@ func (c *cluster) fitting(k int32) *fitting {
 	}
 	f := &s.fits[k]
 	if f.cluster != s.cluster {
+		p, class := c.problem, c.problem.m.kindList[k].class
 		*f = fitting{cluster: s.cluster, nodes: f.nodes[:0]}
+		f.narrows = p.placesOf(class).narrow || class.volumes != nil && len(class.volumes.alternatives) > 0 || !p.steadfast(class) && hasNodeAffinity(class.pod)
+		f.walks = p.steadfast(class) && !f.narrows && len(class.constraints)+len(class.ports) == 0 && class.hostname == nil && class.volumes == nil
 	}
 	return f
+}
+
+func hasNodeAffinity(pod *corev1.Pod) bool {
+	return pod.Spec.Affinity != nil && pod.Spec.Affinity.NodeAffinity != nil
 }
 
 // fit returns the i-th node with room for one pod of a kind, gone or not, -1 if there are not so many.
@@ -150,15 +158,21 @@ func room(left, amounts []int64) bool {
 	return true
 }
 
-// homeless returns the pods of candidates that fit on no node that stays, were they alone.
+// homeless returns the pods of candidates that fit on no node that stays, were they alone. It knows of none where some
+// pod may narrow the requirements of nodes: a node without a label takes a pod that asks for a value of it once another has
+// excluded some other value.
 func (c *cluster) homeless(gone []*Candidate) *unplaced {
 	p := c.problem
 	left := &p.w.pruning.left
 	left.reset()
+	if c.always.narrow {
+		return left
+	}
 	for _, cand := range gone {
 		kinds, err := c.kindsOf(cand)
-		if err != nil {
-			continue // the simulation is to say so
+		if err != nil || slices.ContainsFunc(kinds, func(k movingKind) bool { return c.fitting(k.kind).narrows }) {
+			left.reset()
+			return left
 		}
 		for _, k := range kinds {
 			if p.steadfast(p.m.kindList[k.kind].class) && !c.hasHome(k.kind) {

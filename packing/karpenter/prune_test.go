@@ -82,14 +82,15 @@ func TestPruningChangesNoCommand(t *testing.T) {
 	}
 }
 
-// prunedCluster is a cluster of spot and on-demand nodes in which half of the time only plain pods run, with nodes that
-// start, that go, and that have just seen a pod.
+// prunedCluster is a cluster of spot and on-demand nodes, with nodes that start, that go, and that have just seen a pod. Each
+// kind of constraint is there in some clusters only, so that one does not hide what another does.
 func prunedCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
 	t.Helper()
-	catalog := spotCatalog(t, rng)
+	often := func() bool { return rng.IntN(2) == 0 }
+	catalog := spotCatalog(t, rng, rng.IntN(4) == 0)
 	s := simulationCluster(rng, catalog)
 	s.Now = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
-	plain := rng.IntN(2) == 0
+	spread, affinity, ports, picky := often(), often() && often(), often() && often(), often()
 	pods := append([]*corev1.Pod(nil), s.Pods...)
 	for _, n := range s.Nodes {
 		pods = append(pods, n.Pods...)
@@ -98,26 +99,32 @@ func prunedCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
 		switch rng.IntN(10) {
 		case 0:
 			n.Labels[requirements.LabelInitialized] = "false"
-		case 1:
+		case 1, 2, 3:
 			n.Claim.LastPodEvent = s.Now.Add(-time.Second)
 		}
 	}
-	if rng.IntN(2) == 0 {
+	if often() {
 		s.Pods = nil
 	}
-	for i, pod := range pods {
+	for _, pod := range pods {
 		pod.UID = types.UID(fmt.Sprint(rng.IntN(20)))
 		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(200*(1+rng.IntN(12))), resource.DecimalSI)}
 		if rng.IntN(8) == 0 {
 			pod.Status.Phase = corev1.PodPending
 		}
-		if plain {
-			pod.Spec.TopologySpreadConstraints, pod.Spec.Affinity = nil, nil
+		if !spread {
+			pod.Spec.TopologySpreadConstraints = nil
 		}
-		if rng.IntN(10) == 0 {
-			pod.Spec.NodeSelector = []map[string]string{
-				{corev1.LabelTopologyZone: "a"}, {requirements.LabelCapacityType: requirements.CapacityTypeOnDemand}, {corev1.LabelInstanceTypeStable: "t16"},
-			}[i%3]
+		if !affinity {
+			pod.Spec.Affinity = nil
+		} else if a := pod.Spec.Affinity; a != nil && a.PodAntiAffinity != nil {
+			a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0].LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "0"}}
+		}
+		if ports && rng.IntN(3) == 0 {
+			pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 8000}}
+		}
+		if picky && rng.IntN(6) == 0 {
+			constrainToLabels(pod, rng.IntN(5))
 		}
 	}
 	pool := &packing.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
@@ -133,8 +140,25 @@ func prunedCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
 	return s, p
 }
 
-// spotCatalog adds spot offerings of random prices to the types of a simulation.
-func spotCatalog(t *testing.T, rng *rand.Rand) *instancetypes.Catalog {
+// constrainToLabels has a pod ask for labels: of the zone, the capacity type, the type, and for and against a label that no node has.
+func constrainToLabels(pod *corev1.Pod, how int) {
+	switch how {
+	case 0:
+		pod.Spec.NodeSelector = map[string]string{corev1.LabelTopologyZone: "a"}
+	case 1:
+		pod.Spec.NodeSelector = map[string]string{requirements.LabelCapacityType: requirements.CapacityTypeOnDemand}
+	case 2:
+		pod.Spec.NodeSelector = map[string]string{corev1.LabelInstanceTypeStable: "t16"}
+	default:
+		operator := []corev1.NodeSelectorOperator{corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn}[how-3]
+		value := []string{"y", "x"}[how-3]
+		pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "example.com/rack", Operator: operator, Values: []string{value}}}}}}}}
+	}
+}
+
+// spotCatalog adds spot offerings of random prices to the types of a simulation, and to some a reservation.
+func spotCatalog(t *testing.T, rng *rand.Rand, reserved bool) *instancetypes.Catalog {
 	t.Helper()
 	var all []*instancetypes.InstanceType
 	for _, it := range simulationCatalog(t).Types() {
@@ -146,6 +170,14 @@ func spotCatalog(t *testing.T, rng *rand.Rand) *instancetypes.Catalog {
 			o.Requirements = requirements.NewSet(requirements.Must(corev1.LabelTopologyZone, requirements.In, o.Zone()),
 				requirements.Must(requirements.LabelCapacityType, requirements.In, requirements.CapacityTypeSpot))
 			spot.Offerings = append(spot.Offerings[:len(spot.Offerings):len(spot.Offerings)], o)
+		}
+		if reserved && rng.IntN(2) == 0 {
+			spot.Requirements = requirements.NewSet(it.Requirements.Get(corev1.LabelInstanceTypeStable), it.Requirements.Get(corev1.LabelTopologyZone),
+				requirements.Must(requirements.LabelCapacityType, requirements.In, requirements.CapacityTypeReserved, requirements.CapacityTypeSpot, requirements.CapacityTypeOnDemand),
+				requirements.Must(defaultReservationIDLabel, requirements.In, "r-"+spot.Name))
+			spot.Offerings = append(spot.Offerings, instancetypes.Offering{Price: 0.001, Available: true, ReservationCapacity: 1 + rng.IntN(2), Requirements: requirements.NewSet(
+				requirements.Must(corev1.LabelTopologyZone, requirements.In, "a"), requirements.Must(defaultReservationIDLabel, requirements.In, "r-"+spot.Name),
+				requirements.Must(requirements.LabelCapacityType, requirements.In, requirements.CapacityTypeReserved))})
 		}
 		all = append(all, &spot)
 	}

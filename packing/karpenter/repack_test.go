@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,6 +56,9 @@ func (c *changing) renamed(n *packing.Node) *packing.Node {
 	again.Name = fmt.Sprintf("n-%04d", c.serial)
 	again.Labels[corev1.LabelHostname] = again.Name
 	again.Pods = nil
+	if c.rng.IntN(3) == 0 {
+		again.Spec.Taints = []corev1.Taint{{Key: "karpenter.sh/unregistered", Effect: corev1.TaintEffectNoExecute}}
+	}
 	for _, p := range n.Pods {
 		pod := *p
 		c.serial++
@@ -96,6 +100,10 @@ func (c *changing) pod() *corev1.Pod {
 			term.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
 		}
 		pod.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}}
+	case 13, 14:
+		pod.Spec.NodeSelector = map[string]string{packing.LabelNodePool: []string{"default", "other"}[c.rng.IntN(2)]}
+		pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone,
+			WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint(c.rng.IntN(2))}}}}
 	case 7:
 		pod.Annotations = map[string]string{"karpenter.sh/do-not-disrupt": "1h"}
 		pod.Status.StartTime = &metav1.Time{Time: c.s.Now}
@@ -125,9 +133,11 @@ func (c *changing) step() {
 				n.Pods = slices.Delete(n.Pods, 0, 1)
 			}
 		case 5:
-			n.Claim = &packing.NodeClaim{Consolidatable: c.rng.IntN(4) > 0, Nominated: c.rng.IntN(3) == 0, MarkedForDeletion: c.rng.IntN(4) == 0}
+			n.Claim = &packing.NodeClaim{Consolidatable: c.rng.IntN(4) > 0, Nominated: c.rng.IntN(3) == 0, MarkedForDeletion: c.rng.IntN(4) == 0, Unregistered: c.rng.IntN(4) == 0}
 		case 6:
-			s.Nodes = append(s.Nodes, c.renamed(s.Nodes[at]))
+			s.Nodes[at] = &n
+			s.Nodes = slices.Insert(s.Nodes, c.rng.IntN(len(s.Nodes)+1), c.renamed(&n))
+			continue
 		case 7:
 			if len(s.Nodes) > 12 {
 				s.Nodes = slices.Delete(s.Nodes, at, at+1)
@@ -154,6 +164,15 @@ func (c *changing) stepOthers() {
 			ds := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: fmt.Sprint("d", i)}}
 			ds.Spec.Template.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(50*(1+c.rng.IntN(4))), resource.DecimalSI)}}}}
 			s.DaemonSets = append(s.DaemonSets, ds)
+		}
+	}
+	if c.rng.IntN(4) == 0 {
+		s.PodDisruptionBudgets = nil
+		if c.rng.IntN(2) == 0 {
+			b := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "b"}}
+			b.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint(c.rng.IntN(5))}}
+			b.Status.DisruptionsAllowed = int32(c.rng.IntN(2))
+			s.PodDisruptionBudgets = []*policyv1.PodDisruptionBudget{b}
 		}
 	}
 	if c.rng.IntN(2) == 0 {
@@ -188,6 +207,7 @@ func TestRepackDecidesAsAFreshPacker(t *testing.T) {
 	for sequence := range 6 {
 		c := newChanging(t, rng)
 		pools := disruptionPools(rng)
+		pools[1].Spec.Template.Spec.ExpireAfter.Duration = 30 * 24 * time.Hour
 		warm, err := New(simulationCatalog(t), pools)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,10 @@
 package karpenter
 
-import "slices"
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // walk places the pods of a simulation one by one on the first node that takes them, and returns
 // those that run now and find none. It decides as a run does as long as nothing but requirements,
@@ -46,20 +50,16 @@ func (c *cluster) step(k int32) int32 {
 
 // walkers returns the pods of a simulation in the order of the queue, and whether a walk tells where they go.
 func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
-	if len(c.problem.antiBound) > 0 {
+	if !c.always.known {
+		c.always = c.findStragglers()
+	}
+	if len(c.problem.antiBound) > 0 || !c.always.walk {
 		return nil, false
 	}
-	if !c.stragglersKnown {
-		c.stragglersKnown = true
-		c.stragglers, c.walkable = c.findStragglers()
-	}
-	if !c.walkable {
-		return nil, false
-	}
-	if len(gone) == 1 && len(c.stragglers) == 0 {
+	if len(gone) == 1 && len(c.always.pods) == 0 {
 		return c.walkersOf(gone[0])
 	}
-	queue := append(c.problem.w.pruning.queue[:0], c.stragglers[:c.sim.pending]...)
+	queue := append(c.problem.w.pruning.queue[:0], c.always.pods[:c.sim.pending]...)
 	for _, cand := range gone {
 		kinds, ok := c.walkersOf(cand)
 		if !ok {
@@ -67,7 +67,7 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 		}
 		queue = append(queue, kinds...)
 	}
-	queue = append(queue, c.stragglers[c.sim.pending:]...) // in the order of the question, which equals keep
+	queue = append(queue, c.always.pods[c.sim.pending:]...) // in the order of the question, which equals keep
 	c.problem.m.sortKinds(queue)
 	c.problem.w.pruning.queue = queue
 	return queue, true
@@ -76,44 +76,40 @@ func (c *cluster) walkers(gone []*Candidate) ([]movingKind, bool) {
 // walkersOf returns the pods of a candidate if all are such that walks tell where they go.
 func (c *cluster) walkersOf(cand *Candidate) ([]movingKind, bool) {
 	kinds, err := c.kindsOf(cand)
-	return kinds, err == nil && !slices.ContainsFunc(kinds, func(k movingKind) bool { return !c.walks(k.kind) })
+	return kinds, err == nil && !slices.ContainsFunc(kinds, func(k movingKind) bool { return !c.fitting(k.kind).walks })
 }
 
-// findStragglers returns the pods that are part of every simulation: those that wait, and those of nodes that
-// are going.
-func (c *cluster) findStragglers() ([]movingKind, bool) {
-	var out []movingKind
-	for i, pod := range c.sim.waiting {
-		k, err := c.problem.kindOf(pod, c.sim.ids[i], false)
-		if err != nil || !c.walks(k) {
-			return nil, false
+// stragglers are the pods that are part of every simulation: those that wait, then those of nodes that are going.
+type stragglers struct {
+	known bool
+	pods  []movingKind
+	walk  bool // a walk tells where they go
+	// narrow: some of them may narrow the requirements of nodes, see [places].
+	narrow bool
+}
+
+func (c *cluster) findStragglers() stragglers {
+	out := stragglers{known: true, walk: true}
+	add := func(pod *corev1.Pod, id podID) {
+		k, err := c.problem.kindOf(pod, id, false)
+		if err != nil { // the simulation is to say so
+			out.walk, out.narrow = false, true
+			return
 		}
-		out = append(out, movingKind{k, pod})
+		out.pods = append(out.pods, movingKind{k, pod})
+		f := c.fitting(k)
+		out.walk, out.narrow = out.walk && f.walks, out.narrow || f.narrows
+	}
+	for i, pod := range c.sim.waiting {
+		add(pod, c.sim.ids[i])
 	}
 	for _, cand := range c.deleting {
 		pods, ids := c.moves(cand)
 		for i, pod := range pods {
-			k, err := c.problem.kindOf(pod, ids[i], false)
-			if err != nil || !c.walks(k) {
-				return nil, false
-			}
-			out = append(out, movingKind{k, pod})
+			add(pod, ids[i])
 		}
 	}
-	return out, true
-}
-
-// walks reports whether requirements, taints and room alone decide on which nodes pods of a kind go, and
-// whether they leave the nodes' requirements as they are.
-func (c *cluster) walks(k int32) bool {
-	f := c.fitting(k)
-	if !f.asked {
-		p := c.problem
-		class := p.m.kindList[k].class
-		f.asked, f.walks = true, p.steadfast(class) && len(class.constraints)+len(class.ports) == 0 && class.hostname == nil &&
-			class.volumes == nil && !p.placesOf(class).narrow
-	}
-	return f.walks
+	return out
 }
 
 // residual is the room that nodes have left in the course of a walk. Only what changes is written down.

@@ -159,6 +159,18 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: reschedulable now = %v, want %v", tc.name, got, tc.moves)
 		}
 	}
+	shared := map[string]string{"app": "a"}
+	limits, err := NewLimits([]*policyv1.PodDisruptionBudget{{ObjectMeta: metav1.ObjectMeta{Namespace: "one", Name: "b"},
+		Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: shared}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for namespace, want := range map[string]string{"one": "one/b", "two": ""} { // in any order
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Labels: shared}}
+		if got := limits.Blocking([]*corev1.Pod{pod}, now); got != want {
+			t.Errorf("a pod of namespace %s is blocked by %q, want %q", namespace, got, want)
+		}
+	}
 	bad := budget("bad", 0, func(b *policyv1.PodDisruptionBudget) {
 		b.Spec.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
 	})
