@@ -93,6 +93,7 @@ type HPA struct {
 	// TargetCPU is the average use that is aimed at, in percent of the requests.
 	TargetCPU int
 	// ScaleDownStabilization is how long the highest recommendation counts before
-	// replicas are taken away; Kubernetes' default is 5 minutes, which 0 stands for.
+	// replicas are taken away, 0: not at all. Kubernetes' default is 5 minutes, and
+	// so is that of a timeline.
 	ScaleDownStabilization time.Duration
 }

@@ -209,26 +209,21 @@ func (w *workload) victims(n int) []*pod {
 	return order[:n]
 }
 
-// The HorizontalPodAutoscaler (pkg/controller/podautoscaler): its interval, the tolerance
-// within which it does nothing, how long it remembers before it scales down, and how fast
-// it scales up: to twice the replicas or by four, whichever is more, in 15 s.
+// The HorizontalPodAutoscaler (pkg/controller/podautoscaler): its interval, and the tolerance
+// within which it does nothing.
 const (
-	hpaInterval      = 15 * time.Second
-	hpaTolerance     = 0.1
-	hpaStabilization = 5 * time.Minute
+	hpaInterval  = 15 * time.Second
+	hpaTolerance = 0.1
 )
 
-// autoscale is one look of the HorizontalPodAutoscaler.
+// autoscale is one look of the HorizontalPodAutoscaler. It scales up to twice the replicas or by four,
+// whichever is more, and down to the highest advice that it remembers.
 func (w *workload) autoscale() error {
 	w.r.at(w.r.now+hpaInterval, rankControllers, w.autoscale)
 	want := w.recommend()
-	keep := w.HPA.ScaleDownStabilization
-	if keep == 0 {
-		keep = hpaStabilization
-	}
 	w.advice = append(w.advice, advice{w.r.now, want})
 	first := 0
-	for first < len(w.advice) && w.advice[first].at < w.r.now-keep {
+	for first < len(w.advice) && w.advice[first].at < w.r.now-w.HPA.ScaleDownStabilization {
 		first++
 	}
 	w.advice = w.advice[first:]

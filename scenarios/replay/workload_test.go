@@ -31,19 +31,22 @@ type step struct {
 // A load of 1 CPU on two pods of 1 CPU is what a target of 50% aims at. At 2 minutes it rises by 9%, which is within the
 // tolerance. At 5 minutes it steps to 20 CPUs, which is 40 pods: the first look makes 4 more, each of the
 // next twice as many as there are, until there are 40. At 15 minutes it is back at 1 CPU; the last advice of 40, of
-// 14:45, is remembered for 5 minutes, so that the look at 20 minutes is the first to heed that of 2.
+// 14:45, is remembered for 5 minutes, so that the look at 20 minutes is the first to heed that of 2; or
+// for no time, if that is asked for.
 func TestHPAOnAStepOfLoad(t *testing.T) {
-	x := &stage{last: 30 * time.Minute}
-	x.deployments = []string{`{name: web, hpa: {min: 1, max: 50, targetCPU: 50}, load: {points: [
+	for stabilization, down := range map[string]time.Duration{"": 20 * time.Minute, ", scaleDownStabilization: 0s": 15 * time.Minute} {
+		x := &stage{last: 30 * time.Minute}
+		x.deployments = []string{`{name: web, hpa: {min: 1, max: 50, targetCPU: 50` + stabilization + `}, load: {points: [
       {at: 0s, cpu: 1}, {at: 119s, cpu: 1}, {at: 2m, cpu: 1090m}, {at: 299s, cpu: 1090m}, {at: 5m, cpu: 20}, {at: 899s, cpu: 20}, {at: 15m, cpu: 1}]}}`}
-	x.deployment("web", 2, "1", "", "")
-	var steps []step
-	x.play(t, roomFor(100), watch("Deployment", "web", func(now time.Duration, w *workload) {
-		if len(steps) == 0 || steps[len(steps)-1].replicas != w.replicas {
-			steps = append(steps, step{now, w.replicas})
-		}
-	}))
-	require.Equal(t, []step{{0, 2}, {300 * time.Second, 6}, {315 * time.Second, 12}, {330 * time.Second, 24}, {345 * time.Second, 40}, {20 * time.Minute, 2}}, steps)
+		x.deployment("web", 2, "1", "", "")
+		var steps []step
+		x.play(t, roomFor(100), watch("Deployment", "web", func(now time.Duration, w *workload) {
+			if len(steps) == 0 || steps[len(steps)-1].replicas != w.replicas {
+				steps = append(steps, step{now, w.replicas})
+			}
+		}))
+		require.Equal(t, []step{{0, 2}, {300 * time.Second, 6}, {315 * time.Second, 12}, {330 * time.Second, 24}, {345 * time.Second, 40}, {down, 2}}, steps)
+	}
 }
 
 // At every moment of a rolling update there are at most the replicas and MaxSurge, and all but
