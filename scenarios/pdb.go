@@ -7,20 +7,17 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/binwright/binwright/packing"
+	"github.com/binwright/binwright/scenarios/internal/disruption"
 )
 
 // completeBudgets works out the status of PodDisruptionBudgets that have none, as
 // those written by hand: without it disruptionsAllowed would be 0, and nothing
 // could ever be evicted. A status from a cluster is left as it is.
-//
-// It models the disruption controller of Kubernetes 1.34
-// (pkg/controller/disruption/disruption.go).
 func completeBudgets(s *packing.Snapshot, budgets []*policyv1.PodDisruptionBudget) {
 	var pods map[string][]*corev1.Pod
-	var scales map[controller]int32
+	var scales map[controller]int
 	for _, b := range budgets {
 		if !reflect.ValueOf(b.Status).IsZero() {
 			continue
@@ -56,8 +53,8 @@ func controllerOf(p *corev1.Pod) (controller, bool) {
 // podsByNamespace returns all pods, and how many each controller has, those that
 // wait included. After the controllers of a scenario have made their pods, that
 // is the number of replicas they want.
-func podsByNamespace(s *packing.Snapshot) (map[string][]*corev1.Pod, map[controller]int32) {
-	pods, scales := map[string][]*corev1.Pod{}, map[controller]int32{}
+func podsByNamespace(s *packing.Snapshot) (map[string][]*corev1.Pod, map[controller]int) {
+	pods, scales := map[string][]*corev1.Pod{}, map[controller]int{}
 	add := func(list []*corev1.Pod) {
 		for _, p := range list {
 			pods[p.Namespace] = append(pods[p.Namespace], p)
@@ -73,60 +70,27 @@ func podsByNamespace(s *packing.Snapshot) (map[string][]*corev1.Pod, map[control
 	return pods, scales
 }
 
-// budgetStatus is what the disruption controller reports of a budget that covers
-// some pods. It allows as many disruptions as there are healthy pods beyond those
-// desired, none where it cannot tell how many there should be.
-func budgetStatus(spec *policyv1.PodDisruptionBudgetSpec, pods []*corev1.Pod, scales map[controller]int32) policyv1.PodDisruptionBudgetStatus {
-	status := policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1}
+// budgetStatus is what the disruption controller reports of a budget that covers some pods.
+func budgetStatus(spec *policyv1.PodDisruptionBudgetSpec, pods []*corev1.Pod, scales map[controller]int) policyv1.PodDisruptionBudgetStatus {
+	current := 0
 	for _, p := range pods {
 		if healthy(p) {
-			status.CurrentHealthy++
+			current++
 		}
 	}
-	var known bool
-	if status.ExpectedPods, status.DesiredHealthy, known = expectation(spec, pods, scales); known && status.ExpectedPods > 0 {
-		status.DisruptionsAllowed = max(0, status.CurrentHealthy-status.DesiredHealthy)
-	}
-	return status
+	return disruption.Status(spec, len(pods), current, func() (int, bool) { return expectedScale(pods, scales) })
 }
 
-// expectation returns how many pods a budget counts on and how many of them are
-// to be healthy; known is false if their controllers state no scale. Percentages
-// are of the controllers' replicas and rounded up.
-func expectation(spec *policyv1.PodDisruptionBudgetSpec, pods []*corev1.Pod, scales map[controller]int32) (expected, desired int32, known bool) {
-	switch {
-	case spec.MaxUnavailable != nil:
-		if expected, known = expectedScale(pods, scales); !known {
-			return 0, 0, false
-		}
-		n, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, int(expected), true)
-		return expected, max(0, expected-int32(n)), err == nil
-	case spec.MinAvailable != nil && spec.MinAvailable.Type == intstr.Int:
-		return int32(len(pods)), spec.MinAvailable.IntVal, true
-	case spec.MinAvailable != nil:
-		if expected, known = expectedScale(pods, scales); !known {
-			return 0, 0, false
-		}
-		n, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, int(expected), true)
-		return expected, int32(n), err == nil
-	default:
-		return 0, 0, true // a budget that demands nothing allows nothing either
-	}
-}
-
-// expectedScale sums the scales of the controllers of pods; pods without a
-// controller count nothing. Jobs, DaemonSets and nodes have no scale: the
-// controller then allows no disruption at all.
-func expectedScale(pods []*corev1.Pod, scales map[controller]int32) (int32, bool) {
+// expectedScale sums the scales of the controllers of pods; pods without a controller count nothing. It is
+// not known if one of them has none.
+func expectedScale(pods []*corev1.Pod, scales map[controller]int) (expected int, known bool) {
 	seen := map[controller]bool{}
-	expected := int32(0)
 	for _, p := range pods {
 		c, ok := controllerOf(p)
 		if !ok || seen[c] {
 			continue
 		}
-		switch c.kind {
-		case "Job", "DaemonSet", "Node":
+		if !disruption.HasScale(c.kind) {
 			return 0, false
 		}
 		seen[c] = true

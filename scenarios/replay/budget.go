@@ -7,12 +7,12 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/binwright/binwright/scenarios/internal/disruption"
 )
 
 // budgets are the PodDisruptionBudgets of the cluster, their status kept up to date as the
-// disruption controller would (pkg/controller/disruption/disruption.go). A pod counts as
-// healthy while it runs.
+// disruption controller would. A pod counts as healthy while it runs.
 type budgets struct {
 	all []*budget
 	// of are the budgets that select a pod, by what tells pods apart for them: the pod's owner.
@@ -98,10 +98,9 @@ func (b *budgets) allow(p *pod) bool {
 	return len(list) == 0 || len(list) == 1 && list[0].allowed() > 0
 }
 
-// expected is how many pods there should be: the replicas of the workloads selected, once each.
-// It is not known if a Job's pod is among them, since Jobs have no scale; pods that nobody controls
-// do not count (pkg/controller/disruption/disruption.go, getExpectedScale).
-func (x *budget) expected() (n int, known bool) {
+// scale is how many pods there should be: the replicas of the workloads selected, once each. It is not known
+// if the controller of a pod has none; pods that nobody controls do not count.
+func (x *budget) scale() (n int, known bool) {
 	seen := map[*workload]bool{}
 	for p := range x.pods {
 		if p.owner != nil {
@@ -113,35 +112,13 @@ func (x *budget) expected() (n int, known bool) {
 		}
 		switch c := metav1.GetControllerOfNoCopy(p.obj); {
 		case c == nil:
-		case c.Kind == "Job":
+		case !disruption.HasScale(c.Kind):
 			return 0, false
 		default:
 			n++
 		}
 	}
 	return n, true
-}
-
-// wanted are how many pods there should be and how many of them healthy; without either bound that
-// is all of them. What cannot be known or read allows no disruption.
-func (x *budget) wanted() (expected, healthy int, ok bool) {
-	spec := &x.obj.Spec
-	if m := spec.MinAvailable; m != nil && spec.MaxUnavailable == nil && m.Type == intstr.Int {
-		return len(x.pods), m.IntValue(), true
-	}
-	expected, ok = x.expected()
-	bound := spec.MaxUnavailable
-	if bound == nil {
-		bound = spec.MinAvailable
-	}
-	if bound == nil {
-		return expected, expected, ok
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(bound, expected, true)
-	if spec.MaxUnavailable != nil {
-		n = max(0, expected-n)
-	}
-	return expected, n, ok && err == nil
 }
 
 func (x *budget) allowed() int {
@@ -156,12 +133,7 @@ func (x *budget) refresh() {
 	}
 	x.stale = false
 	made := *x.obj
-	expected, desired, ok := x.wanted()
-	made.Status = policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1,
-		CurrentHealthy: int32(x.healthy), DesiredHealthy: int32(desired), ExpectedPods: int32(expected)}
-	if ok && expected > 0 {
-		made.Status.DisruptionsAllowed = int32(max(0, x.healthy-desired))
-	}
+	made.Status = disruption.Status(&made.Spec, len(x.pods), x.healthy, x.scale)
 	x.obj = &made
 }
 
