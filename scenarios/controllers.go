@@ -35,7 +35,7 @@ func (e *expansion) keep(o *object, pattern *corev1.Pod) {
 	case *appsv1.StatefulSet:
 		uid = v.UID
 		controller.Replicas = replicasOr1(v.Spec.Replicas)
-		e.keepStatefulSet(o, v, controller)
+		e.keepStatefulSet(v, controller)
 	case *batchv1.Job:
 		if e.cluster.arriving[v.UID] {
 			e.cluster.jobTemplates[v.UID] = pattern
@@ -70,11 +70,7 @@ func (e *expansion) keepDeployment(o *object, d *appsv1.Deployment, c *arrivals.
 
 // keepStatefulSet completes the template of a StatefulSet: its pods have the
 // label of the revision, and a claim of each of its templates.
-func (e *expansion) keepStatefulSet(o *object, s *appsv1.StatefulSet, c *arrivals.Controller) {
-	c.MaxUnavailable = intstr.FromInt32(1)
-	if update := s.Spec.UpdateStrategy.RollingUpdate; update != nil {
-		c.MaxUnavailable = e.amount(o, "spec.updateStrategy.rollingUpdate.maxUnavailable", update.MaxUnavailable, c.MaxUnavailable)
-	}
+func (e *expansion) keepStatefulSet(s *appsv1.StatefulSet, c *arrivals.Controller) {
 	template := *c.Template
 	c.Template = &template
 	var volumes []corev1.Volume
