@@ -21,11 +21,10 @@ const toBeDeleted = "ToBeDeletedByClusterAutoscaler"
 
 // delete carries out the deletion of a node: taint, wait, drain, delete.
 func (c *caController) delete(d clusterautoscaler.NodeDeletion) error {
-	i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.name == d.Node.Name })
-	if i < 0 {
+	n := c.named[d.Node.Name]
+	if n == nil {
 		return nil // it went while the loop was at work
 	}
-	n := c.nodes[i]
 	if err := c.process.DeletionStarted(n.name, d.Drain); err != nil {
 		return err
 	}

@@ -258,7 +258,7 @@ func setReady(o *corev1.Node, status corev1.ConditionStatus, at time.Time) {
 	o.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status, LastTransitionTime: metav1.NewTime(at)}}
 }
 
-// leave says that a node is on its way out, and why.
+// depart says that a node is on its way out, and why.
 func (r *replay) depart(n *node, why string) {
 	if n.state >= nodeLeaving {
 		return

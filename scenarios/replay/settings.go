@@ -11,7 +11,7 @@ var ErrSettings = errors.New("bad settings")
 
 // Settings are how a scenario is replayed. Start from [DefaultSettings].
 type Settings struct {
-	// For is how long. The default is the scenario's horizon, or a day if it has none.
+	// For is how long; 0 is the scenario's horizon. Without either it is [ErrNoHorizon].
 	For time.Duration
 	// Seed decides all that is drawn. Two autoscalers replayed with the same seed see the same
 	// arrivals, run times and shortages.
