@@ -9,8 +9,8 @@ import (
 
 // loaded is a stage on which a node is left with the pods of a small Deployment, which another has
 // room for, once a pod that ran for ten minutes is done. It returns when the node's bill begins.
-func loaded(replicas int, objects ...string) (x *stage, launched time.Duration) {
-	x = &stage{last: time.Hour, flags: onlyScans, objects: objects}
+func loaded(replicas int) (x *stage, launched time.Duration) {
+	x = &stage{last: time.Hour, flags: onlyScans}
 	x.job("big", time.Second, 1, "3", "10m", "")
 	x.job("other", 5*time.Minute, 1, "3", "3h", "")
 	x.deployment("web", replicas, "400m", "", "")
@@ -47,16 +47,11 @@ func TestDrainIsPolled(t *testing.T) {
 	require.Equal(t, []ReasonCount{{evictedByScaleDown, 1}}, r.Pods.EvictedBy)
 }
 
-const oneAtATime = `apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {name: web, namespace: default}
-spec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}
-`
-
 // A disruption budget has the second pod wait until the first runs elsewhere: it is tried again
 // every ten seconds.
 func TestBudgetDelaysADrain(t *testing.T) {
-	x, launched := loaded(2, oneAtATime)
+	x, launched := loaded(2)
+	x.budget("web", "maxUnavailable: 1")
 	const start = 25 * time.Second
 	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Latencies.PodStart = Constant(start, "test") })
 	down := loadedDown(launched, start)
@@ -70,7 +65,8 @@ func TestBudgetDelaysADrain(t *testing.T) {
 // After two minutes the eviction is given up. The budget then keeps the node, which is looked at
 // again after five minutes, and after ten, when the pod that was evicted runs elsewhere.
 func TestDrainIsGivenUp(t *testing.T) {
-	x, launched := loaded(2, oneAtATime)
+	x, launched := loaded(2)
+	x.budget("web", "maxUnavailable: 1")
 	const start = 10 * time.Minute
 	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Latencies.PodStart = Constant(start, "test") })
 	down := loadedDown(launched, start)
@@ -82,6 +78,32 @@ func TestDrainIsGivenUp(t *testing.T) {
 	require.Less(t, looked+5*time.Minute, down+emptyDelay+start)
 	require.Equal(t, scaledDown(looked+10*time.Minute), moments(decisions, "scale-down")[1])
 	require.Equal(t, 1, r.Nodes.ScaledDown)
+}
+
+// A pod has ten seconds to stop, and 30 s more until it is given up. It takes five minutes, and goes; the
+// node stays.
+func TestPodTakesTooLongToStop(t *testing.T) {
+	x, launched := loaded(0)
+	x.flags += ", max-graceful-termination-sec: 10"
+	x.deployment("slow", 1, "400m", "", "terminationGracePeriodSeconds: 600, ")
+	r, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Latencies.PodStop = Constant(5*time.Minute, "test") })
+	down := loadedDown(launched, podStartTime)
+	require.Equal(t, down, moments(decisions, "scale-down")[0])
+	require.Equal(t, []time.Duration{down + emptyDelay + 40*time.Second}, moments(decisions, "rejected"))
+	require.Equal(t, []ReasonCount{{evictedByScaleDown, 1}}, r.Pods.EvictedBy)
+}
+
+// A pod of a priority that is not reckoned with keeps no node, whatever a budget says: it goes with it.
+func TestExpendablePodGoesWithItsNode(t *testing.T) {
+	x, launched := loaded(1)
+	x.priorityClass("expendable", -20)
+	x.deployment("spare", 1, "400m", "", "priorityClassName: expendable, ")
+	x.budget("spare", "maxUnavailable: 0")
+	r, decisions := x.play(t, ClusterAutoscaler())
+	down := loadedDown(launched, podStartTime)
+	require.Equal(t, []time.Duration{down}, moments(decisions, "scale-down"))
+	requireNodes(t, x, r, launched, down+emptyDelay+podStopTime)
+	require.Equal(t, []ReasonCount{{evictedByScaleDown, 2}}, r.Pods.EvictedBy)
 }
 
 // No node goes within ten minutes of a scale-up, be it of another group.

@@ -1,38 +1,19 @@
 package replay
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-func daemonSet(cpu string) string { return daemonSetWith(cpu, "") }
-
-// daemonSetWith is a DaemonSet with further fields of its pods' spec.
-func daemonSetWith(cpu, spec string) string {
-	return fmt.Sprintf(`apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: agent, namespace: default}
-spec:
-  selector: {matchLabels: {app: agent}}
-  template:
-    metadata: {labels: {app: agent}}
-    spec: {%s containers: [{name: main, image: main, resources: {requests: {cpu: %q, memory: 64Mi}}}]}
-`, spec, cpu)
-}
-
 // A pod of higher priority does not make a daemon pod go: of the 3.92 CPU of a node the daemon
 // keeps 1, so that two pods of 1.9 CPU each get a node of their own.
 func TestDaemonPodsAreNotPreempted(t *testing.T) {
 	for _, a := range []Autoscaler{Karpenter(), ClusterAutoscaler()} {
 		x := &stage{last: 20 * time.Minute}
-		x.objects = append(x.objects, daemonSet("1"), `apiVersion: scheduling.k8s.io/v1
-kind: PriorityClass
-metadata: {name: high}
-value: 100
-`)
+		x.daemonSet("1", "")
+		x.priorityClass("high", 100)
 		x.jobs = []string{"{name: first, arrivals: {batch: {at: 1m, pods: 1}}, runs: {constant: 1h}}",
 			"{name: second, arrivals: {batch: {at: 5m, pods: 1}}, runs: {constant: 1h}}"}
 		x.jobObject("first", "1900m", "", "priorityClassName: high, ")
@@ -49,7 +30,7 @@ value: 100
 // to others: it would wait for ever.
 func TestDaemonPodBeyondItsNode(t *testing.T) {
 	x := &stage{last: 20 * time.Minute}
-	x.objects = append(x.objects, daemonSet("3950m"))
+	x.daemonSet("3950m", "")
 	x.job("work", time.Minute, 1, "10m", "1h", "")
 	r, _ := x.play(t, ClusterAutoscaler())
 	require.Equal(t, 1, r.Pods.RunningAtEnd)

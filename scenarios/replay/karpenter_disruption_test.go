@@ -29,6 +29,7 @@ func TestConsolidationWithReplacement(t *testing.T) {
 		r, decisions := x.play(t, Karpenter(), func(s *Settings) { s.Latencies.Ready = Constant(ready, "test") })
 		require.Equal(t, seconds(61), moments(decisions, "launch"))
 		require.Equal(t, seconds(765), moments(decisions, "consolidation"))
+		require.Empty(t, moments(decisions, "rejected"), "the command is done, and is not waited for any more")
 		require.InDelta(t, hours([2]float64{63, drained + 5}, [2]float64{767, 1800}), r.Nodes.NodeHours, 1e-9)
 		require.Equal(t, []ReasonCount{{evictedByConsolidation, 1}}, r.Pods.EvictedBy)
 		require.Equal(t, 3, r.Wait.ToBound.Count)
@@ -95,7 +96,7 @@ func TestNominatedNodeIsLeftAlone(t *testing.T) {
 	x := &stage{last: 5 * time.Minute, disruption: `consolidationPolicy: WhenEmptyOrUnderutilized, consolidateAfter: 0s, budgets: [{nodes: "100%"}]`}
 	x.job("work", time.Minute, 2, "3", "1h", "")
 	x.jobs = append(x.jobs, "{name: small, arrivals: {batch: {at: 160s, pods: 1}}, runs: {constant: 1h}}")
-	x.objects = append(x.objects, "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 100\n")
+	x.priorityClass("high", 100)
 	x.jobObject("small", "500m", "", "priorityClassName: high, affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: work}}}]}}, ")
 	r, decisions := x.play(t, Karpenter(), func(s *Settings) {
 		s.BindInterval, s.Latencies.Ready = 25*time.Second, Constant(time.Minute, "test")
@@ -114,7 +115,7 @@ func TestBudgetAllowsConsolidation(t *testing.T) {
 	x.job("large", 0, 1, "2", "10m", "")
 	x.deployments = []string{"{name: web, replicas: [{at: 900s, replicas: 2}]}"}
 	x.deployment("web", 1, "900m", "", "")
-	x.objects = append(x.objects, budgetOn("web", "maxUnavailable: 1"))
+	x.budget("web", "maxUnavailable: 1")
 	r, decisions := x.play(t, Karpenter(), func(s *Settings) { s.Latencies.PodStart = Constant(5*time.Minute, "test") })
 	require.Equal(t, seconds(1), moments(decisions, "launch"))
 	require.Equal(t, seconds(1210+15), moments(decisions, "consolidation"))

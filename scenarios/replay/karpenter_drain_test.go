@@ -1,20 +1,11 @@
 package replay
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-func budgetOn(app, bound string) string {
-	return `apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {name: ` + app + `, namespace: default}
-spec: {selector: {matchLabels: {app: ` + app + `}}, ` + bound + `}
-`
-}
 
 // expiring is a stage of two hours whose nodes last for one: those that are asked for at 1 s run
 // from 3 s on and expire at 3601 s.
@@ -44,7 +35,7 @@ func TestDrainOfDaemonPods(t *testing.T) {
 	} {
 		x := expiring("")
 		x.deployment("web", 1, "3", "", "")
-		x.objects = append(x.objects, daemonSetWith("100m", tolerations))
+		x.daemonSet("100m", tolerations)
 		r, decisions := x.play(t, Karpenter())
 		require.Equal(t, seconds(3601), moments(decisions, "expiry"), tolerations)
 		require.Equal(t, seconds(1, 3602), moments(decisions, "launch"), tolerations)
@@ -61,7 +52,7 @@ func TestDrainOfDaemonPods(t *testing.T) {
 func TestBudgetDelaysDrain(t *testing.T) {
 	x := expiring("")
 	x.deployment("web", 2, "3", "", "")
-	x.objects = append(x.objects, budgetOn("web", "maxUnavailable: 1"))
+	x.budget("web", "maxUnavailable: 1")
 	r, decisions := x.play(t, Karpenter())
 	require.Equal(t, seconds(3601, 3601), moments(decisions, "expiry"))
 	require.Equal(t, seconds(1, 1, 3602, 3602), moments(decisions, "launch"))
@@ -71,18 +62,30 @@ func TestBudgetDelaysDrain(t *testing.T) {
 	require.InDelta(t, 3*53, r.Wait.PendingPodSeconds, 1e-6, "the fourth pod found its node ready")
 }
 
+// Two pods are on one node. That the first is gone at 3606 s does not have the other's eviction tried anew:
+// it goes on as before, and succeeds at 3663.7 s.
+func TestRefusedEvictionKeepsItsDelays(t *testing.T) {
+	x := expiring("")
+	x.deployment("web", 2, "1", "", "")
+	x.budget("web", "maxUnavailable: 1")
+	r, decisions := x.play(t, Karpenter())
+	require.Equal(t, seconds(1, 3602), moments(decisions, "launch"))
+	require.InDelta(t, hours([2]float64{3, 3669}, [2]float64{3604, 7200}), r.Nodes.NodeHours, 1e-9)
+}
+
 // A pod that a budget never lets go, or that must not be disturbed, is not provided for and
 // holds up the drain for ever.
 func TestBlockedDrain(t *testing.T) {
-	for _, more := range []string{budgetOn("work", "maxUnavailable: 0"), budgetOn("work", "minAvailable: 100%"),
-		budgetOn("work", "maxUnavailable: 1") + "---\n" + strings.Replace(budgetOn("work", "maxUnavailable: 1"), "name: work", "name: second", 1)} {
+	for _, bounds := range [][]string{{"maxUnavailable: 0"}, {"minAvailable: 100%"}, {"maxUnavailable: 1", "maxUnavailable: 1"}} {
 		x := expiring("")
 		x.deployment("work", 1, "3", "", "")
-		x.objects = append(x.objects, more)
+		for _, bound := range bounds {
+			x.budget("work", bound)
+		}
 		r, decisions := x.play(t, Karpenter())
-		require.Equal(t, seconds(1), moments(decisions, "launch"), more)
-		require.InDelta(t, hours([2]float64{3, 7200}), r.Nodes.NodeHours, 1e-9, more)
-		require.Equal(t, 1, r.Pods.RunningAtEnd, more)
+		require.Equal(t, seconds(1), moments(decisions, "launch"), bounds)
+		require.InDelta(t, hours([2]float64{3, 7200}), r.Nodes.NodeHours, 1e-9, bounds)
+		require.Equal(t, 1, r.Pods.RunningAtEnd, bounds)
 	}
 }
 
@@ -92,7 +95,7 @@ func TestBlockedDrain(t *testing.T) {
 func TestTerminationGracePeriod(t *testing.T) {
 	for _, protect := range []func(x *stage){
 		func(x *stage) {
-			x.objects = append(x.objects, budgetOn("work", "maxUnavailable: 0"))
+			x.budget("work", "maxUnavailable: 0")
 			x.jobObject("work", "3", "", "")
 		},
 		func(x *stage) { x.jobObject("work", "3", `karpenter.sh/do-not-disrupt: "true"`, "") },
@@ -111,7 +114,7 @@ func TestTerminationGracePeriod(t *testing.T) {
 func TestGracePeriodBeyondTheNode(t *testing.T) {
 	x := expiring("terminationGracePeriod: 10m")
 	x.deployment("work", 1, "3", "", "terminationGracePeriodSeconds: 1200, ")
-	x.objects = append(x.objects, budgetOn("work", "maxUnavailable: 0"))
+	x.budget("work", "maxUnavailable: 0")
 	r, decisions := x.play(t, Karpenter(), func(s *Settings) { s.Latencies.PodStop = Constant(time.Hour, "test") })
 	require.Equal(t, seconds(1, 3602), moments(decisions, "launch"))
 	require.InDelta(t, hours([2]float64{3, 4201}, [2]float64{3604, 7200}), r.Nodes.NodeHours, 1e-9)
@@ -141,14 +144,16 @@ func TestProtectionRunsOut(t *testing.T) {
 
 // A critical pod is evicted once the others are gone, at 3606 s, and a critical daemon pod after it, at 3611 s.
 func TestDrainOfCriticalPods(t *testing.T) {
-	for daemonSpec, ends := range map[string]float64{"tolerations: [{operator: Exists}], ": 3611, "priorityClassName: system-node-critical, ": 3616} {
-		x := expiring("")
-		x.deployment("web", 1, "2", "", "")
-		x.deployment("dns", 1, "1", "", "priorityClassName: system-cluster-critical, ")
-		x.objects = append(x.objects, daemonSetWith("100m", daemonSpec))
-		r, decisions := x.play(t, Karpenter())
-		require.Equal(t, seconds(1, 3602), moments(decisions, "launch"), daemonSpec)
-		require.InDelta(t, hours([2]float64{3, ends}, [2]float64{3604, 7200}), r.Nodes.NodeHours, 1e-9, daemonSpec)
-		require.Equal(t, []ReasonCount{{evictedByExpiry, 2}}, r.Pods.EvictedBy, daemonSpec)
+	for _, class := range []string{"priorityClassName: system-cluster-critical, ", "priorityClassName: system-node-critical, "} {
+		for daemonSpec, ends := range map[string]float64{"tolerations: [{operator: Exists}], ": 3611, class: 3616} {
+			x := expiring("")
+			x.deployment("web", 1, "2", "", "")
+			x.deployment("dns", 1, "1", "", class)
+			x.daemonSet("100m", daemonSpec)
+			r, decisions := x.play(t, Karpenter())
+			require.Equal(t, seconds(1, 3602), moments(decisions, "launch"), daemonSpec)
+			require.InDelta(t, hours([2]float64{3, ends}, [2]float64{3604, 7200}), r.Nodes.NodeHours, 1e-9, daemonSpec)
+			require.Equal(t, []ReasonCount{{evictedByExpiry, 2}}, r.Pods.EvictedBy, daemonSpec)
+		}
 	}
 }

@@ -20,8 +20,7 @@ func TestScaleDown(t *testing.T) {
 	down := moments(decisions, "scale-down")
 	require.Len(t, down, 1)
 	require.Equal(t, scaledDown(scanAt(1, done)), down[0])
-	delay := 5 * time.Second // --node-delete-delay-after-taint
-	require.InDelta(t, (down[0] + delay - up - groupLaunchTime).Hours(), r.Nodes.NodeHours, 1e-9)
+	require.InDelta(t, (down[0] + emptyDelay - up - groupLaunchTime).Hours(), r.Nodes.NodeHours, 1e-9)
 	require.Equal(t, 1, r.Nodes.ScaledDown)
 	require.Zero(t, r.Nodes.AtEnd)
 }

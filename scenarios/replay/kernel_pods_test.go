@@ -24,11 +24,7 @@ func TestGiveUp(t *testing.T) {
 // placeholder's successor has a node made.
 func TestPlaceholderGivesWay(t *testing.T) {
 	x := &stage{last: 20 * time.Minute}
-	x.objects = append(x.objects, `apiVersion: scheduling.k8s.io/v1
-kind: PriorityClass
-metadata: {name: placeholder}
-value: -5
-`)
+	x.priorityClass("placeholder", -5)
 	x.deployment("headroom", 1, "3", "", "priorityClassName: placeholder, ")
 	x.job("work", 10*time.Minute, 1, "3", "1h", "")
 	r, decisions := x.play(t, Karpenter())

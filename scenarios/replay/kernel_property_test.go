@@ -107,15 +107,7 @@ func drawStage(t *rapid.T) *stage {
 		x.reclaims = "{at: 5m, share: 0.5}, {at: 7m, share: 1}"
 	}
 	if rapid.Bool().Draw(t, "daemons") {
-		x.objects = append(x.objects, `apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: agent, namespace: default}
-spec:
-  selector: {matchLabels: {app: agent}}
-  template:
-    metadata: {labels: {app: agent}}
-    spec: {tolerations: [{operator: Exists}], containers: [{name: main, image: main, resources: {requests: {cpu: 100m, memory: 64Mi}}}]}
-`)
+		x.daemonSet("100m", "tolerations: [{operator: Exists}],")
 	}
 	x.zones = rapid.SampledFrom([]string{"us-east-1a", "us-east-1a, us-east-1b"}).Draw(t, "zones")
 	x.pool = rapid.SampledFrom([]string{"expireAfter: Never", "expireAfter: 15m", "expireAfter: 12m\n      terminationGracePeriod: 2m"}).Draw(t, "pool")
@@ -125,7 +117,7 @@ spec:
 		`consolidationPolicy: WhenEmpty, consolidateAfter: 1m, budgets: [{nodes: "1"}]`,
 	}).Draw(t, "disruption")
 	for i, value := range []int{-5, 100} {
-		x.objects = append(x.objects, fmt.Sprintf("apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: class-%d}\nvalue: %d\n", i, value))
+		x.priorityClass(fmt.Sprint("class-", i), value)
 	}
 	podSpec := func(name string) string {
 		return rapid.SampledFrom([]string{"", "", "priorityClassName: class-0, ", "priorityClassName: class-1, ", "terminationGracePeriodSeconds: 3, ", "tolerations: [{operator: Exists}], ",

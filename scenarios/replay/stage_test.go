@@ -88,13 +88,31 @@ spec:
 `, name, replicas, cpu))
 }
 
-// budget adds a PodDisruptionBudget for the pods of an app.
+// budget adds a PodDisruptionBudget for the pods of an app, which may have several.
 func (s *stage) budget(app, spec string) {
 	s.objects = append(s.objects, fmt.Sprintf(`apiVersion: policy/v1
 kind: PodDisruptionBudget
-metadata: {name: %s, namespace: default}
+metadata: {name: %s-%[3]d, namespace: default}
 spec: {%[2]s, selector: {matchLabels: {app: %[1]s}}}
-`, app, spec))
+`, app, spec, len(s.objects)))
+}
+
+// priorityClass adds a PriorityClass.
+func (s *stage) priorityClass(name string, value int) {
+	s.objects = append(s.objects, fmt.Sprintf("apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: %s}\nvalue: %d\n", name, value))
+}
+
+// daemonSet adds a DaemonSet with further fields of its pods' spec.
+func (s *stage) daemonSet(cpu, spec string) {
+	s.objects = append(s.objects, fmt.Sprintf(`apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: default}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec: {%s containers: [{name: main, image: main, resources: {requests: {cpu: %q, memory: 64Mi}}}]}
+`, spec, cpu))
 }
 
 func or(s, otherwise string) string {
