@@ -78,3 +78,34 @@ func TestInterruptionWithoutHandler(t *testing.T) {
 	}
 	require.InDelta(t, (nodeLossNoticed + podStartTime).Seconds(), len(running), 1)
 }
+
+// A group in two zones launches where it has fewer nodes.
+func TestGroupSpreadsOverItsZones(t *testing.T) {
+	for _, capacityType := range []string{"on-demand", "spot"} {
+		x := &stage{last: time.Hour, capacityType: capacityType, zones: "us-east-1a, us-east-1b", flags: onlyScans}
+		x.job("work", time.Minute, 4, "3", "3h", "")
+		r, _ := x.play(t, ClusterAutoscaler())
+		require.Len(t, r.Cost.ByZone, 2, capacityType)
+		require.InDelta(t, r.Nodes.NodeHours/2, r.Cost.ByZone[0].NodeHours, 1e-9, capacityType)
+	}
+}
+
+// The handler evicts one of two pods at the notice. The budget lets the other go once the successor of the first
+// runs, and the handler asks every five seconds.
+func TestHandlerTriesAgain(t *testing.T) {
+	x := &stage{last: time.Hour, capacityType: "spot", flags: onlyScans}
+	x.deployment("web", 2, "1", "", "")
+	x.budget("web", "maxUnavailable: 1")
+	var made []time.Duration
+	_, decisions := x.play(t, ClusterAutoscaler(), func(s *Settings) { s.Cloud.Hazard = once() },
+		watch("Deployment", "web", func(now time.Duration, w *workload) {
+			for len(made) < w.made {
+				made = append(made, now)
+			}
+		}))
+	notice := moments(decisions, "interruption")[0]
+	runs := scanAt(1, notice+newestPods) + groupLaunchTime + bootTime + podStartTime
+	again := notice + (runs-notice+5*time.Second-1)/(5*time.Second)*(5*time.Second)
+	require.Less(t, again, notice+2*time.Minute)
+	require.Equal(t, []time.Duration{0, 0, notice, again}, made)
+}

@@ -78,7 +78,7 @@ func (s *scripted) start() error {
 // join has a node of the script join, and become ready later.
 func (s *scripted) join(i int) error {
 	n := &node{name: fmt.Sprint("node-", i), id: noNode, launched: s.r.now, state: nodeBooting}
-	n.obj = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
+	n.obj = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name, Labels: map[string]string{corev1.LabelHostname: n.name}}}
 	n.obj.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: *resource.NewQuantity(s.Nodes[i][2], resource.DecimalSI),
 		corev1.ResourceMemory: resource.MustParse("64Gi"), corev1.ResourcePods: resource.MustParse("110")}
 	n.bill = s.r.billOf(n)
@@ -163,4 +163,16 @@ func TestYoungPodOvertakes(t *testing.T) {
 	pods := s.play(t)
 	require.Equal(t, seconds(0.5, 60, 45), []time.Duration{pods[0].bound, pods[1].bound, pods[2].bound})
 	require.Equal(t, []int{0, 6, 1}, []int{pods[0].queue.failures, pods[1].queue.failures, pods[2].queue.failures})
+}
+
+// A pod that has to be near another comes at 10 s and finds none. It is bound with the other, at 60 s: nothing but
+// that binding has it tried again.
+func TestBindingWakesPodsThatWantToBeNear(t *testing.T) {
+	x := &stage{last: 4 * time.Minute}
+	x.jobs = append(x.jobs, "{name: near, arrivals: {batch: {at: 10s, pods: 1}}, runs: {constant: 1h}}")
+	x.jobObject("near", "1", "", "affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: work}}}]}}, ")
+	x.job("work", time.Minute, 1, "1", "1h", "")
+	r, _ := x.play(t, roomFor(4))
+	require.Equal(t, 2, r.Wait.ToBound.Count)
+	require.InDelta(t, 50, r.Wait.ToBound.Max, 1e-6)
 }
