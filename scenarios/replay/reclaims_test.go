@@ -40,3 +40,13 @@ func TestReclaimsAreOfSpot(t *testing.T) {
 		require.Zero(t, r.Nodes.Interruptions)
 	}
 }
+
+// Half of eight instances are taken back, and a second later half of those that have not been told yet.
+func TestReclaimsAreOfInstancesNotToldYet(t *testing.T) {
+	x := &stage{last: time.Hour, capacityType: "spot", zones: "us-east-1a, us-east-1b, us-east-1c", reclaims: "{at: 30m, share: 0.5}, {at: 1801s, share: 0.5}"}
+	x.deployment("web", 8, "3", "", "")
+	for seed := range uint64(4) {
+		r, _ := x.play(t, Karpenter(), func(s *Settings) { s.Seed = seed })
+		require.Equal(t, 4+2, r.Nodes.Interruptions)
+	}
+}
