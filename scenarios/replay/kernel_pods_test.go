@@ -35,6 +35,20 @@ func TestPlaceholderGivesWay(t *testing.T) {
 	require.Equal(t, 2, r.Pods.RunningAtEnd)
 }
 
+// A pod that makes a placeholder go gives up before it is gone. Its room is kept for it no longer: the placeholder's
+// successor has it.
+func TestGivingUpFreesTheRoomThatWasKept(t *testing.T) {
+	x := &stage{last: 20 * time.Minute}
+	x.priorityClass("placeholder", -5)
+	x.deployment("headroom", 1, "3", "", "priorityClassName: placeholder, ")
+	x.job("work", time.Minute, 1, "3", "1h", ", giveUp: 2s")
+	r, _ := x.play(t, roomFor(4))
+	require.Equal(t, []ReasonCount{{evictedByPreemption, 1}}, r.Pods.EvictedBy)
+	require.Equal(t, 1, r.Pods.GaveUp)
+	require.Equal(t, 1, r.Pods.RunningAtEnd)
+	require.InDelta(t, podStopTime.Seconds(), r.Wait.ToBound.Max, 1e-6)
+}
+
 func TestEmptyClusterCostsNothing(t *testing.T) {
 	for _, a := range allAutoscalers() {
 		r, decisions := (&stage{last: 24 * time.Hour}).play(t, a)
