@@ -55,6 +55,7 @@ func (c *changing) renamed(n *packing.Node) *packing.Node {
 	again.Node = n.DeepCopy()
 	again.Name = fmt.Sprintf("n-%04d", c.serial)
 	again.Labels[corev1.LabelHostname] = again.Name
+	again.CreationTimestamp = metav1.NewTime(c.s.Now)
 	again.Pods = nil
 	if c.rng.IntN(3) == 0 {
 		again.Spec.Taints = []corev1.Taint{{Key: "karpenter.sh/unregistered", Effect: corev1.TaintEffectNoExecute}}

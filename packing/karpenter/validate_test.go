@@ -39,6 +39,7 @@ func TestValidateSeesWhatHasChanged(t *testing.T) {
 		constrained bool
 	}{
 		{name: "nothing", before: replacing, change: func(*packing.Snapshot) {}, want: "multi replace a b by m2|m4 saves 1.40"},
+		{name: "the nodes come in another order", before: replacing, change: func(s *packing.Snapshot) { slices.Reverse(s.Nodes) }, want: "multi replace a b by m2|m4 saves 1.40"},
 		{name: "a node is gone", before: replacing, change: func(s *packing.Snapshot) { s.Nodes = s.Nodes[1:] }, want: "nothing", rejection: karpenter.RejectedByChurn},
 		{name: "a pod may not be disturbed", before: replacing, change: func(s *packing.Snapshot) {
 			s.Nodes[0].Pods[0].Annotations = map[string]string{doNotDisrupt: "true"}
