@@ -142,7 +142,7 @@ func change(rng *rand.Rand, n *corev1.Node) *corev1.Node {
 var plugins = []Reasons{ReasonsOf(Unschedulable), ReasonsOf(Taint), ReasonsOf(NodeAffinity), ReasonsOf(Ports), ReasonsOf(Resources), bySpread, byPodAffinity}
 
 // Hints are those of the plugins of kube-scheduler 1.35.0. testdata/hints.txt has what these say, a line for each seed, of
-// a node that comes, changes and goes and of another pod that is bound and goes.
+// a node that comes, changes and goes and of another pod that is bound and goes. How it is made is said in bench/kubescheduler/README.md.
 func TestHintsAreTheOriginals(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("testdata", "hints.txt"))
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ type script struct {
 }
 
 // queueScripts are testdata/queue.json: what the queue of kube-scheduler 1.35.0 itself (pkg/scheduler/backend/queue
-// on its fake clock, with the hints of its plugins NodeResourcesFit and TaintToleration) makes of them.
+// on its fake clock, with the hints of its plugins NodeResourcesFit and TaintToleration) makes of them. The module bench/kubescheduler writes it.
 func queueScripts(t testing.TB) []script {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", "queue.json"))
