@@ -70,6 +70,7 @@ func benchmarkReplay(b *testing.B, s *scenarios.Scenario) {
 			}
 			b.ReportMetric(float64(heap())/1e6, "peak-MB")
 			b.ReportMetric(float64(r.Pods.Created), "pods")
+			b.ReportMetric(float64(r.Pods.PendingAtEnd), "left")
 			b.ReportMetric(r.Nodes.NodeHours/r.Duration.Hours(), "mean-nodes")
 			b.ReportMetric(float64(r.Nodes.Peak), "peak-nodes")
 			b.ReportMetric(r.Cost.TotalUSD, "$")

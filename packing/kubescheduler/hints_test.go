@@ -157,7 +157,9 @@ func TestHintsAreTheOriginals(t *testing.T) {
 		got := []Reasons{s.NodeAddedHint(pod, id)}
 		require.NoError(t, s.UpdateNode(id, after))
 		got = append(got, s.NodeUpdatedHint(pod, id, before), s.NodeRemovedHint(pod, before), s.PodAddedHint(pod, other), s.PodRemovedHint(pod, other))
-		for i, text := range strings.Fields(line) {
+		fields := strings.Fields(line)
+		require.Len(t, fields, 5, line)
+		for i, text := range fields {
 			want, err := strconv.ParseUint(text, 16, 8)
 			require.NoError(t, err)
 			for bit, reasons := range plugins {
