@@ -142,7 +142,7 @@ func prunedCluster(t *testing.T, rng *rand.Rand) (*packing.Snapshot, *Packer) {
 	catalog := spotCatalog(t, rng, rng.IntN(4) == 0)
 	s := simulationCluster(rng, catalog)
 	s.Now = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
-	spread, affinity, ports, picky := often(), often() && often(), often() && often(), often()
+	spread, affinity, ports, picky := often(), rng.IntN(4) == 0, rng.IntN(4) == 0, often()
 	pods := append([]*corev1.Pod(nil), s.Pods...)
 	for _, n := range s.Nodes {
 		pods = append(pods, n.Pods...)
